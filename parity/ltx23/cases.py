@@ -1,0 +1,164 @@
+"""The probe matrix: every case, the faults it guards against, and its forward passes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ltx_port.checkpoint.config import TransformerConfig
+from parity.errors import BadInputError
+from parity.ltx23.inputs import SMALL, Draw, Widths, audio_positions, stream_input, video_positions
+from parity.ltx23.passes import ForwardPass, SampleSkips, Skipped, StreamInput
+
+SEED = 20260305
+NOTHING: SampleSkips = {}
+EVERYWHERE: SampleSkips = {Skipped.A2V: None, Skipped.V2A: None}
+# Sigmas differ between streams and between samples: equal ones hide a sigma taken from the wrong place.
+_VIDEO_SIGMAS = (0.909375, 0.725, 0.421875, 0.98125)
+_AUDIO_SIGMAS = (0.6, 0.98125, 0.85, 0.3)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What passes are built from: the model's widths, its STG block, and the working precision."""
+
+    widths: Widths
+    stg_block: int
+    dtype: torch.dtype
+
+    def streams(self, label: str, batch: int, text: str = "prompt") -> tuple[StreamInput, StreamInput]:
+        """Give (video, audio) inputs in float32; `text` names the prompt, so that passes may differ in it."""
+        widths = self.widths
+        video = stream_input(
+            Draw(SEED, f"{label}.video", _VIDEO_SIGMAS[:batch]),
+            SMALL.video_tokens,
+            widths.video_channels,
+            widths.video_context,
+            video_positions(SMALL, batch, self.dtype),
+        )
+        audio = stream_input(
+            Draw(SEED, f"{label}.audio", _AUDIO_SIGMAS[:batch]),
+            SMALL.audio_tokens,
+            widths.audio_channels,
+            widths.audio_context,
+            audio_positions(SMALL, batch),
+        )
+        return self._told(video, f"{text}.video"), self._told(audio, f"{text}.audio")
+
+    def _told(self, stream: StreamInput, text: str) -> StreamInput:
+        draw = Draw(SEED, text, tuple(stream.sigma.tolist()))
+        context = draw.normal("context", *stream.context.shape).to(torch.bfloat16).float()
+        return replace(stream, context=context)
+
+    @property
+    def stg(self) -> SampleSkips:
+        """The perturbation of spatio-temporal guidance."""
+        blocks = frozenset({self.stg_block})
+        return {Skipped.VIDEO_SELF: blocks, Skipped.AUDIO_SELF: blocks}
+
+
+def _guidance(bench: Bench, batch: int) -> list[ForwardPass]:
+    """The four passes of one guided step, in the order of release 1.0.0."""
+    label = f"guided{batch}"
+    video, audio = bench.streams(label, batch)
+    negative_video, negative_audio = bench.streams(label, batch, text="negative")
+    return [
+        ForwardPass("pass_cond", video, audio, (NOTHING,) * batch),
+        ForwardPass("pass_neg", negative_video, negative_audio, (NOTHING,) * batch),
+        ForwardPass("pass_stg", video, audio, (bench.stg,) * batch),
+        ForwardPass("pass_isolated", video, audio, (EVERYWHERE,) * batch),
+    ]
+
+
+def _batched(bench: Bench) -> list[ForwardPass]:
+    video, audio = bench.streams("batched", 4)
+    return [ForwardPass("pass_batched", video, audio, (NOTHING, NOTHING, bench.stg, EVERYWHERE))]
+
+
+def _streams(bench: Bench) -> list[ForwardPass]:
+    video, audio = bench.streams("streams", 2)
+    nothing = (NOTHING,) * 2
+    return [
+        ForwardPass("pass_video_alone", video, None, nothing),
+        ForwardPass("pass_audio_alone", None, audio, nothing),
+        ForwardPass("pass_video_disabled", replace(video, enabled=False), audio, nothing),
+        ForwardPass("pass_audio_disabled", video, replace(audio, enabled=False), nothing),
+    ]
+
+
+def _masks(bench: Bench) -> list[ForwardPass]:
+    video, audio = bench.streams("masks", 2)
+    tokens = video.context.shape[1]
+    left_padded = torch.ones(2, tokens, dtype=torch.int64)
+    left_padded[0, : tokens // 3] = 0
+    left_padded[1, : tokens // 2] = 0
+    masked = replace(video, context_mask=left_padded, attention_mask=None)
+    biased = replace(audio, context_mask=_bias(left_padded.flip(0)), attention_mask=None)
+    plain = [replace(s, attention_mask=None, timesteps=s.sigma.view(-1, 1, 1).expand_as(s.timesteps).contiguous())
+             for s in (video, audio)]  # fmt: skip
+    return [
+        ForwardPass("pass_context_masked", masked, biased, (NOTHING,) * 2),
+        ForwardPass("pass_plain", plain[0], plain[1], (NOTHING,) * 2),
+    ]
+
+
+def _bias(mask: Tensor) -> Tensor:
+    # Exactly representable in every precision, so that all of them see the same bias.
+    return ((mask - 1).float() * 4.0)[:, None, None, :]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row of the probe matrix. `config` and `layers` name the checkpoint, `dtypes` the precisions it runs in."""
+
+    id: str
+    guards: str
+    build: Callable[[Bench], list[ForwardPass]]
+    config: str = "tiny"
+    layers: int | None = None
+    dtypes: tuple[torch.dtype, ...] = (torch.float32, torch.bfloat16)
+
+    def passes(self, config: TransformerConfig, dtype: torch.dtype) -> list[ForwardPass]:
+        """Build the passes for a model of that configuration, in that working precision."""
+        widths = Widths(
+            config.in_channels,
+            config.resolved_audio_in_channels,
+            config.cross_attention_dim,
+            config.audio_cross_attention_dim,
+        )
+        bench = Bench(widths, stg_block=config.num_layers // 2, dtype=dtype)
+        return [forward.to(dtype) for forward in self.build(bench)]
+
+
+TRANSFORMER_CASES: Mapping[str, Case] = {
+    case.id: case
+    for case in (
+        Case("guided-b1", "one sample: the path that generation takes", lambda bench: _guidance(bench, 1)),
+        Case(
+            "guided-b2",
+            "faults of broadcasting: two samples that differ in everything",
+            lambda bench: _guidance(bench, 2),
+        ),
+        Case("batched", "each sample its own perturbation: the masks, not the short cuts", _batched),
+        Case("streams", "one stream alone, or present but not enabled", _streams),
+        Case("masks", "text masks of both kinds; no self-attention mask; every token noisy", _masks),
+    )
+}
+REAL_WIDTH = Case(
+    "real-width",
+    "4096 and 2048 channels, 32 heads: what a kernel or a reduction does only at width",
+    lambda bench: _guidance(bench, 1),
+    config="ltx-2.3-22b",
+    layers=2,
+    dtypes=(torch.bfloat16,),
+)
+
+
+def chosen_cases(ids: tuple[str, ...]) -> list[Case]:
+    """Give the cases by id, all tiny ones where none is named; BadInputError for an id that does not exist."""
+    known = {**TRANSFORMER_CASES, REAL_WIDTH.id: REAL_WIDTH}
+    unknown = [case for case in ids if case not in known]
+    if unknown:
+        raise BadInputError(f"case {unknown[0]!r}", "unknown", f"one of {', '.join(known)}", "choose one")
+    return [known[case] for case in ids] if ids else list(TRANSFORMER_CASES.values())

@@ -1,0 +1,78 @@
+"""One implementation, one forward pass, every declared tap."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import torch
+from torch import nn
+
+from parity.capture import Forcing, Probe, Recorder, Recording, forced
+from parity.errors import IncompleteError, ParityError
+from parity.taps import TapPlan
+
+
+class Mode(Enum):
+    """What an implementation is fed while its taps are read.
+
+    CHAINED: its own values throughout. TEACHER_FORCED: each block receives the reference's block inputs.
+    ISOLATED: every tapped value is replaced by the reference's as soon as it has been read, so that each module
+    receives exactly what the reference's module received, and an error at a tap was born right there.
+    """
+
+    CHAINED = "chained"
+    TEACHER_FORCED = "teacher-forced"
+    ISOLATED = "isolated"
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """A live model: its name in the catalogue, the module that hooks go on, and how one pass is run."""
+
+    name: str
+    root: nn.Module
+    call: Callable[[nn.Module, Any], None]
+
+
+@dataclass(frozen=True)
+class Forward:
+    """One pass of a case: its inputs, opaque to the engine, and the taps that it must show."""
+
+    name: str
+    inputs: Any
+    plan: TapPlan
+
+
+def observe(
+    implementation: Implementation,
+    forward: Forward,
+    mode: Mode = Mode.CHAINED,
+    values: Recording | None = None,
+) -> Recording:
+    """Run one pass and give what every tap showed, before any forcing.
+
+    `values` are what TEACHER_FORCED and ISOLATED force. IncompleteError where a tap is missing, extra or not a
+    tensor, or where the implementation fails.
+    """
+    recorder = Recorder()
+    names = {
+        Mode.CHAINED: frozenset[str](),
+        Mode.TEACHER_FORCED: forward.plan.boundaries,
+        Mode.ISOLATED: frozenset(forward.plan.names) - forward.plan.constants(implementation.name),
+    }[mode]
+    visitor = forced(recorder, Forcing(names, values or {}))
+    try:
+        with torch.no_grad(), Probe(implementation.root, implementation.name, forward.plan, visitor):
+            implementation.call(implementation.root, forward.inputs)
+    except ParityError:
+        raise
+    # The implementation under test may fail in any way; that is a finding, not a crash of the harness.
+    except Exception as error:
+        raise IncompleteError(
+            f"{implementation.name}, {forward.name}",
+            f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}",
+            "a pass that runs to its end",
+            "run it without the harness and mend it",
+        ) from error
+    return recorder.recording

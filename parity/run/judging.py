@@ -1,0 +1,113 @@
+"""One forward pass in three modes, every tap judged."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from parity.capture import Recording
+from parity.errors import IncompleteError
+from parity.judge import Budgets, Measurement, TapResult, judge
+from parity.judge.verdict import TapPlace
+from parity.metrics import CompareOptions, TensorComparison, compare
+from parity.run.forward import Forward, Implementation, Mode, observe
+from parity.run.gain import block_gains
+from parity.run.oracle import Oracle
+from parity.run.record import ForwardResult
+from parity.taps import TapPoint
+
+_BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What a case is held to: its suite, its budgets, its working precision, and the modes to run."""
+
+    suite: str
+    case: str
+    budgets: Budgets
+    working: torch.dtype
+    modes: Sequence[Mode] = tuple(Mode)
+
+
+def judge_forward(candidate: Implementation, oracle: Oracle, forward: Forward, bar: Bar) -> ForwardResult:
+    """Run the candidate in every mode and judge its taps; what cannot be compared is listed, never passed."""
+    results: list[TapResult] = []
+    incomplete: list[str] = []
+    seen: dict[Mode, Recording] = {}
+    try:
+        for mode in bar.modes:
+            seen[mode] = observe(candidate, forward, mode, oracle.values)
+            judging = _Judging(seen[mode], oracle, forward, bar, mode)
+            for tap in forward.plan:
+                try:
+                    results.append(judging.result(tap))
+                except IncompleteError as error:
+                    incomplete.append(str(error))
+    except IncompleteError as error:
+        incomplete.append(str(error))
+    gains = _gains(seen, oracle, forward) if not incomplete else {}
+    return ForwardResult(forward.name, tuple(results), tuple(incomplete), gains)
+
+
+class _Judging:
+    """The judgement of one mode of one pass."""
+
+    def __init__(self, seen: Recording, oracle: Oracle, forward: Forward, bar: Bar, mode: Mode):
+        self._seen, self._oracle, self._bar, self._mode, self._forward = seen, oracle, bar, mode, forward
+        self._truth = oracle.truth(mode)
+
+    def result(self, tap: TapPoint) -> TapResult:
+        """Judge one tap; IncompleteError where the two sides are not comparable."""
+        own, reference, truth = self._seen[tap.name], self._oracle.values[tap.name], self._truth[tap.name]
+        _require_alike(tap.name, own, reference)
+        budget = self._bar.budgets.row(self._bar.suite, tap.name, self._mode.value)
+        place = TapPlace(self._bar.case, self._forward.name, tap.name, tap.group, self._mode.value)
+        return judge(place, self._measure(tap.name, own, reference, truth), budget, self._bar.working)
+
+    def _measure(self, name: str, own: Tensor, reference: Tensor, truth: Tensor) -> Measurement:
+        options = CompareOptions(name=name)
+        same = same_bits(own, reference)
+        peer: TensorComparison | None = None
+        if self._oracle.has_peer:
+            peer = compare(reference, truth, options)
+        # The same bits have the same error: no need to measure it twice.
+        comparison = peer if peer is not None and same else compare(own, truth, options)
+        return Measurement(comparison, peer, same)
+
+
+def same_bits(left: Tensor, right: Tensor) -> bool:
+    """Whether two tensors of one dtype and shape hold the same bits (NaN payloads and signed zeros included)."""
+    if left.dtype != right.dtype or left.shape != right.shape:
+        return False
+    view = _BITS[left.element_size()]
+    return torch.equal(left.contiguous().view(view), right.contiguous().view(view).to(left.device))
+
+
+def _require_alike(name: str, own: Tensor, reference: Tensor) -> None:
+    for what, left, right in (
+        ("shape", tuple(own.shape), tuple(reference.shape)),
+        ("dtype", own.dtype, reference.dtype),
+    ):
+        if left != right:
+            raise IncompleteError(
+                name,
+                f"candidate's {what} {left}",
+                f"the reference's {right}",
+                "compare the same case in the same precision, or correct the port",
+            )
+
+
+def _gains(seen: dict[Mode, Recording], oracle: Oracle, forward: Forward) -> dict[str, float]:
+    if not {Mode.CHAINED, Mode.TEACHER_FORCED} <= seen.keys():
+        return {}
+    if oracle.has_peer:
+        # The wider precision shows what the blocks do to an error, without adding rounding of its own.
+        return block_gains(forward.plan, oracle.truth(Mode.CHAINED), oracle.truth(Mode.TEACHER_FORCED))
+    return block_gains(forward.plan, seen[Mode.CHAINED], seen[Mode.TEACHER_FORCED])
+
+
+def groups_in_order(results: Sequence[TapResult]) -> Iterator[str]:
+    """Give each group once, in the order of the data path."""
+    yield from dict.fromkeys(result.place.group for result in results)

@@ -1,0 +1,71 @@
+"""What a run found, as plain records."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from parity.errors import ExitCode
+from parity.judge import TapResult, Verdict
+
+
+@dataclass(frozen=True)
+class ForwardResult:
+    """One pass: every judged tap in data-path order within each mode, and what could not be compared.
+
+    `gains` maps a block's group to how much it amplifies an error of its inputs (relative to relative);
+    a block that received no error has none.
+    """
+
+    name: str
+    taps: tuple[TapResult, ...]
+    incomplete: tuple[str, ...]
+    gains: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """One case of one suite in one precision."""
+
+    suite: str
+    case: str
+    guards: str
+    dtype: str
+    forwards: tuple[ForwardResult, ...]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A whole run; `provenance` says what was compared with what, and where."""
+
+    cases: tuple[CaseResult, ...]
+    provenance: Mapping[str, str]
+
+    @property
+    def taps(self) -> list[TapResult]:
+        """Every judged tap."""
+        return [tap for case in self.cases for forward in case.forwards for tap in forward.taps]
+
+    @property
+    def incomplete(self) -> list[str]:
+        """Every reason for which something could not be compared."""
+        return [
+            f"{case.suite}/{case.case}/{case.dtype}: {reason}"
+            for case in self.cases
+            for forward in case.forwards
+            for reason in forward.incomplete
+        ]
+
+    @property
+    def first_divergence(self) -> TapResult | None:
+        """The first tap over budget: chained before forced, cases and passes in order, then the data path."""
+        over = [tap for tap in self.taps if tap.verdict is Verdict.OVER]
+        chained = [tap for tap in over if tap.place.mode == "chained"]
+        return next(iter(chained or over), None)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Over budget outranks incomplete; a run that compared nothing is incomplete."""
+        if self.first_divergence is not None:
+            return ExitCode.OVER_BUDGET
+        if self.incomplete or not self.taps:
+            return ExitCode.INCOMPLETE
+        return ExitCode.WITHIN_BUDGET

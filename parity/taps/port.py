@@ -1,0 +1,108 @@
+"""Where a tensor shows itself: an input, output or attribute of a module, or of a function a module calls."""
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from parity.errors import BadInputError
+
+_GRAMMAR = re.compile(
+    r"^(?P<module>[^>:]*)(::(?P<function>[\w.]+)@(?P<call>[\w.]+))?>(?P<side>in|out|attr)(?P<select>(\.\w+)*)$"
+)
+
+
+class Side(Enum):
+    """What of a call a port reads."""
+
+    IN = "in"
+    OUT = "out"
+    ATTR = "attr"
+
+
+@dataclass(frozen=True)
+class Port:
+    """One place in one implementation.
+
+    Written `module.path>out`, `module.path>in.context` (an argument by name or by number),
+    `module.path>out.0.tokens` (an element, then an attribute of it), `module.path>attr.scale` (a resolved
+    constant), or `module.path::function@call>out` for a function that the module calls: `call` names one of the
+    calls that the catalogue lists in their order.
+    """
+
+    module: str
+    side: Side
+    select: tuple[str, ...]
+    function: str | None = None
+    call: str | None = None
+
+    @staticmethod
+    def parse(text: str) -> "Port":
+        """Read a port; BadInputError where it does not follow the grammar."""
+        match = _GRAMMAR.match(text)
+        if match is None:
+            raise BadInputError(
+                f"port {text!r}",
+                "does not parse",
+                "module.path>in|out|attr[.selector]",
+                "correct the catalogue",
+            )
+        select = tuple(part for part in match["select"].split(".") if part)
+        port = Port(match["module"], Side(match["side"]), select, match["function"], match["call"])
+        if port.side is not Side.OUT and not select:
+            raise BadInputError(
+                f"port {text!r}", "no selector", f"which {port.side.value} it reads", "add .name or .number"
+            )
+        return port
+
+    def __str__(self) -> str:
+        """Give the port as the catalogue writes it."""
+        function = f"::{self.function}@{self.call}" if self.function else ""
+        return f"{self.module}{function}>{'.'.join((self.side.value, *self.select))}"
+
+
+def select(value: Any, path: Sequence[str], where: str) -> Any:
+    """Follow a selector through mappings, sequences and attributes."""
+    for part in path:
+        value = _step(value, part, where)
+    return value
+
+
+def substitute(value: Any, path: Sequence[str], new: Any, where: str) -> Any:
+    """Give `value` with what the selector points at replaced; what it was built of is left as it was."""
+    if not path:
+        return new
+    head, *rest = path
+    inner = substitute(_step(value, head, where), rest, new, where)
+    if isinstance(value, Mapping):
+        return {**value, head: inner}
+    if isinstance(value, tuple) and (fields := getattr(value, "_fields", None)):
+        index = int(head) if head.isdigit() else fields.index(head)
+        return value._make((*value[:index], inner, *value[index + 1 :]))  # type: ignore[attr-defined]
+    if isinstance(value, list | tuple):
+        return type(value)(inner if i == int(head) else item for i, item in enumerate(value))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.replace(value, **{head: inner})
+    raise _lost(where, head, value)
+
+
+def _step(value: Any, part: str, where: str) -> Any:
+    try:
+        if isinstance(value, Mapping):
+            return list(value.values())[int(part)] if part.isdigit() else value[part]
+        if part.isdigit():
+            return value[int(part)]
+        return getattr(value, part)
+    except (KeyError, IndexError, AttributeError, TypeError):
+        raise _lost(where, part, value) from None
+
+
+def _lost(where: str, part: str, value: Any) -> BadInputError:
+    return BadInputError(
+        where,
+        f"no {part!r} in a {type(value).__name__}",
+        "the shape of call that the catalogue declares",
+        "correct the catalogue, or the implementation changed",
+    )

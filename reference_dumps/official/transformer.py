@@ -1,0 +1,75 @@
+"""The official transformer, built by the official loader from a checkpoint file and called as its pipelines do."""
+
+from pathlib import Path
+
+import torch
+from ltx_core.guidance.perturbations import (
+    BatchedPerturbationConfig,
+    Perturbation,
+    PerturbationConfig,
+    PerturbationType,
+)
+from ltx_core.loader import SingleGPUModelBuilder
+from ltx_core.model.transformer.modality import Modality
+from ltx_core.model.transformer.model import X0Model
+from ltx_core.model.transformer.model_configurator import LTXV_MODEL_COMFY_RENAMING_MAP, LTXModelConfigurator
+from torch import nn
+
+from parity.errors import BadInputError
+from parity.ltx23.passes import ForwardPass, SampleSkips, Skipped, StreamInput
+
+_TYPES = {
+    Skipped.VIDEO_SELF: PerturbationType.SKIP_VIDEO_SELF_ATTN,
+    Skipped.AUDIO_SELF: PerturbationType.SKIP_AUDIO_SELF_ATTN,
+    Skipped.A2V: PerturbationType.SKIP_A2V_CROSS_ATTN,
+    Skipped.V2A: PerturbationType.SKIP_V2A_CROSS_ATTN,
+}
+
+
+def load_official_transformer(checkpoint: Path, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    """Give the live X0Model; BadInputError where the file leaves a parameter without weights.
+
+    The official loader is lenient (it loads with strict=False and logs what is missing), so that is checked here.
+    """
+    builder = SingleGPUModelBuilder(
+        model_class_configurator=LTXModelConfigurator,
+        model_path=str(checkpoint),
+        model_sd_ops=LTXV_MODEL_COMFY_RENAMING_MAP,
+    )
+    model = X0Model(builder.build(device=device, dtype=dtype)).eval().requires_grad_(False)
+    unset = [name for name, parameter in model.named_parameters() if parameter.is_meta]
+    if unset:
+        raise BadInputError(
+            f"{checkpoint}: {unset[0]}",
+            f"no weights for {len(unset)} official parameters",
+            "a checkpoint with all of them",
+            "write the checkpoint again",
+        )
+    return model
+
+
+def call_official_transformer(model: nn.Module, forward: ForwardPass) -> None:
+    """Run one pass; what it computes is seen through hooks."""
+    perturbations = BatchedPerturbationConfig([_perturbation(sample) for sample in forward.skips])
+    model(_modality(forward.video), _modality(forward.audio), perturbations)
+
+
+def _modality(stream: StreamInput | None) -> Modality | None:
+    if stream is None:
+        return None
+    return Modality(
+        latent=stream.latent,
+        sigma=stream.sigma,
+        timesteps=stream.timesteps,
+        positions=stream.positions,
+        context=stream.context,
+        enabled=stream.enabled,
+        context_mask=stream.context_mask,
+        attention_mask=stream.attention_mask,
+    )
+
+
+def _perturbation(skips: SampleSkips) -> PerturbationConfig:
+    return PerturbationConfig(
+        [Perturbation(_TYPES[skipped], None if blocks is None else sorted(blocks)) for skipped, blocks in skips.items()]
+    )
