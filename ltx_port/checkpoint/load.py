@@ -38,9 +38,21 @@ def load_transformer(checkpoint: CheckpointFile, device: torch.device, dtype: to
                 f"{shape} from the file's own config",
                 "the weights and the config of this file do not belong together; get it again",
             )
-    weights = {key_map.to_port(key): checkpoint.read(key, device, dtype) for key in shapes}
+    weights = {key_map.to_port(key): _finite(checkpoint, key, device, dtype) for key in shapes}
     model.load_state_dict(weights, strict=True, assign=True)
     return model.requires_grad_(False)
+
+
+def _finite(checkpoint: CheckpointFile, key: str, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    weight = checkpoint.read(key, device, dtype)
+    if not torch.isfinite(weight).all():
+        raise InputError(
+            f"{checkpoint.path}: {key}",
+            f"NaN or infinity in {dtype}",
+            "finite weights",
+            "get the file again; if it is whole, load it in a wider dtype",
+        )
+    return weight
 
 
 def _refuse(kind: str, keys: Iterable[str], checkpoint: CheckpointFile) -> None:

@@ -1,14 +1,15 @@
 """The probe matrix: every case, the faults it guards against, and its forward passes."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ltx_port.checkpoint.config import TransformerConfig
 from parity.errors import BadInputError
-from parity.ltx23.inputs import SMALL, Draw, Widths, audio_positions, stream_input, video_positions
+from parity.ltx23.inputs import SMALL, SMALLEST, Draw, Geometry, Widths, audio_positions, stream_input, video_positions
 from parity.ltx23.passes import ForwardPass, SampleSkips, Skipped, StreamInput
 
 SEED = 20260305
@@ -19,6 +20,16 @@ _VIDEO_SIGMAS = (0.909375, 0.725, 0.421875, 0.98125)
 _AUDIO_SIGMAS = (0.6, 0.98125, 0.85, 0.3)
 
 
+_ODD_CONSTANTS: Mapping[str, Any] = {
+    "norm_eps": 1e-4,
+    "positional_embedding_theta": 9000.0,
+    "positional_embedding_max_pos": [18, 1920, 2000],
+    "audio_positional_embedding_max_pos": [23],
+    "timestep_scale_multiplier": 900,
+    "av_ca_timestep_scale_multiplier": 850.0,
+}
+
+
 @dataclass(frozen=True)
 class Bench:
     """What passes are built from: the model's widths, its STG block, and the working precision."""
@@ -26,23 +37,24 @@ class Bench:
     widths: Widths
     stg_block: int
     dtype: torch.dtype
+    geometry: Geometry
 
     def streams(self, label: str, batch: int, text: str = "prompt") -> tuple[StreamInput, StreamInput]:
         """Give (video, audio) inputs in float32; `text` names the prompt, so that passes may differ in it."""
-        widths = self.widths
+        widths, geometry = self.widths, self.geometry
         video = stream_input(
             Draw(SEED, f"{label}.video", _VIDEO_SIGMAS[:batch]),
-            SMALL.video_tokens,
+            geometry.video_tokens,
             widths.video_channels,
             widths.video_context,
-            video_positions(SMALL, batch, self.dtype),
+            video_positions(geometry, batch, self.dtype),
         )
         audio = stream_input(
             Draw(SEED, f"{label}.audio", _AUDIO_SIGMAS[:batch]),
-            SMALL.audio_tokens,
+            geometry.audio_tokens,
             widths.audio_channels,
             widths.audio_context,
-            audio_positions(SMALL, batch),
+            audio_positions(geometry, batch),
         )
         return self._told(video, f"{text}.video"), self._told(audio, f"{text}.audio")
 
@@ -110,14 +122,22 @@ def _bias(mask: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Case:
-    """A row of the probe matrix. `config` and `layers` name the checkpoint, `dtypes` the precisions it runs in."""
+    """A row of the probe matrix.
+
+    `config`, `config_edits` and `layers` decide its checkpoint, `geometry` the size of the clip, `dtypes` the
+    precisions it runs in. `drifts`: it is part of the suite `drift`; `recorded`: there are dumps of it.
+    """
 
     id: str
     guards: str
     build: Callable[[Bench], list[ForwardPass]]
     config: str = "tiny"
     layers: int | None = None
+    config_edits: Mapping[str, Any] = field(default_factory=dict)
+    geometry: Geometry = SMALL
     dtypes: tuple[torch.dtype, ...] = (torch.float32, torch.bfloat16)
+    drifts: bool = False
+    recorded: bool = False
 
     def passes(self, config: TransformerConfig, dtype: torch.dtype) -> list[ForwardPass]:
         """Build the passes for a model of that configuration, in that working precision."""
@@ -127,22 +147,38 @@ class Case:
             config.cross_attention_dim,
             config.audio_cross_attention_dim,
         )
-        bench = Bench(widths, stg_block=config.num_layers // 2, dtype=dtype)
+        bench = Bench(widths, config.num_layers // 2, dtype, self.geometry)
         return [forward.to(dtype) for forward in self.build(bench)]
 
 
 TRANSFORMER_CASES: Mapping[str, Case] = {
     case.id: case
     for case in (
-        Case("guided-b1", "one sample: the path that generation takes", lambda bench: _guidance(bench, 1)),
+        Case(
+            "small",
+            "one sample, two blocks: small enough to be recorded",
+            lambda bench: _guidance(bench, 1),
+            layers=2,
+            geometry=SMALLEST,
+            recorded=True,
+        ),
+        Case("guided-b1", "one sample: the path that generation takes", lambda bench: _guidance(bench, 1), drifts=True),
         Case(
             "guided-b2",
             "faults of broadcasting: two samples that differ in everything",
             lambda bench: _guidance(bench, 2),
         ),
-        Case("batched", "each sample its own perturbation: the masks, not the short cuts", _batched),
+        Case("batched", "each sample its own perturbation: the masks, not the short cuts", _batched, drifts=True),
         Case("streams", "one stream alone, or present but not enabled", _streams),
         Case("masks", "text masks of both kinds; no self-attention mask; every token noisy", _masks),
+        Case(
+            "odd-config",
+            "constants that no code has as its default: what is read from the checkpoint, and what is not",
+            lambda bench: _guidance(bench, 1),
+            layers=2,
+            config_edits=_ODD_CONSTANTS,
+            geometry=SMALLEST,
+        ),
     )
 }
 REAL_WIDTH = Case(

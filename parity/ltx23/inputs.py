@@ -37,6 +37,8 @@ class Geometry:
 
 # Unequal token counts (24 and 26), so that a transposition or a wrong stream cannot fit by chance.
 SMALL = Geometry(frames=25, height=64, width=96, fps=24.0)
+# 8 and 10 tokens: small enough to be recorded.
+SMALLEST = Geometry(frames=9, height=64, width=64, fps=22.0)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -44,6 +45,11 @@ class StreamInput:
             mask = mask.to(dtype)
         return replace(self, latent=self.latent.to(dtype), context=self.context.to(dtype), context_mask=mask)
 
+    def on(self, device: torch.device) -> "StreamInput":
+        """Give the stream with its tensors on a device."""
+        moved: dict[str, Any] = {name: tensor.to(device) for name, tensor in self.tensors().items()}
+        return replace(self, **moved)
+
     def tensors(self) -> dict[str, Tensor]:
         """Give the tensors by name, for hashing."""
         return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
@@ -61,6 +67,10 @@ class ForwardPass:
     def to(self, dtype: torch.dtype) -> "ForwardPass":
         """Give the pass in another working precision."""
         return replace(self, video=self.video and self.video.to(dtype), audio=self.audio and self.audio.to(dtype))
+
+    def on(self, device: torch.device) -> "ForwardPass":
+        """Give the pass with its tensors on a device."""
+        return replace(self, video=self.video and self.video.on(device), audio=self.audio and self.audio.on(device))
 
     def tensors(self) -> dict[str, Tensor]:
         """Give every input tensor by name, for hashing."""

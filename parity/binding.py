@@ -1,0 +1,99 @@
+"""What a model brings to the harness: its cases, and how they are run and recorded."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Protocol
+
+from parity.capture import Selection
+from parity.errors import BadInputError
+from parity.judge import Budgets
+from parity.run.record import RunResult
+from parity.store import Manifest, WriteLimits
+
+# Called with (what is running, steps done, steps in all).
+Progress = Callable[[str, int, int], None]
+
+
+def silent(_what: str, _done: int, _total: int) -> None:
+    """Show no progress."""
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What `ltx-parity run` asks for; empty tuples mean all that applies.
+
+    `reference` is live (the running reference), recorded (dumps), or auto (live where it is installed).
+    `fault` plants a known fault in the candidate; `attention` and `threads` vary how the candidate computes.
+    """
+
+    suites: tuple[str, ...] = ()
+    cases: tuple[str, ...] = ()
+    dtypes: tuple[str, ...] = ()
+    reference: str = "auto"
+    device: str = "cpu"
+    fault: str | None = None
+    attention: str = "auto"
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class CaptureRequest:
+    """What `ltx-parity capture` asks for: one case of one implementation in one precision, to one dump."""
+
+    case: str
+    side: str
+    dtype: str
+    output: Path
+    command: str
+    selection: Selection = field(default_factory=Selection)
+    limits: WriteLimits = field(default_factory=WriteLimits)
+    device: str = "cpu"
+
+
+class Binding(Protocol):
+    """A model bound to the harness, found through the entry point group `parity.bindings`."""
+
+    def suites(self) -> Mapping[str, str]:
+        """Name each suite and say what it shows."""
+        ...
+
+    def cases(self) -> Mapping[str, str]:
+        """Name each case and the faults that it guards against."""
+        ...
+
+    def faults(self) -> Mapping[str, str]:
+        """Name each known fault and what is wrong in it."""
+        ...
+
+    def taps(self, case: str) -> tuple[str, ...]:
+        """List the taps that a case declares, in data-path order."""
+        ...
+
+    def budgets(self) -> Budgets:
+        """Give a fresh budget table."""
+        ...
+
+    def run(self, request: RunRequest, progress: Progress = silent) -> RunResult:
+        """Run suites."""
+        ...
+
+    def capture(self, request: CaptureRequest, progress: Progress = silent) -> Manifest:
+        """Record a case."""
+        ...
+
+    def compare_live(self, dump: Path, progress: Progress = silent) -> RunResult:
+        """Run the candidate on the case of a dump, and judge it against the dump."""
+        ...
+
+
+def load_binding(name: str) -> Binding:
+    """Give an installed binding; BadInputError where there is none of that name."""
+    found = {point.name: point for point in metadata.entry_points(group="parity.bindings")}
+    if name not in found:
+        raise BadInputError(
+            f"model {name!r}", "no such binding", f"one of {', '.join(sorted(found)) or 'none installed'}", "choose one"
+        )
+    binding: Binding = found[name].load()
+    return binding

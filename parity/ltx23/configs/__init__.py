@@ -1,0 +1,15 @@
+"""Configurations of LTX-2.3 checkpoints: the released 22B, and a tiny one with the same switches."""
+
+from importlib import resources
+
+from parity.errors import BadInputError
+
+CONFIG_NAMES = ("tiny", "ltx-2.3-22b")
+
+
+def config_text(name: str) -> str:
+    """Give the `config` metadata of a checkpoint as JSON text; BadInputError for any other name."""
+    if name not in CONFIG_NAMES:
+        expected = f"one of {', '.join(CONFIG_NAMES)}"
+        raise BadInputError(f"config {name!r}", "no such packaged configuration", expected, "name one of these")
+    return resources.files(__name__).joinpath(f"{name}.json").read_text(encoding="utf-8")

@@ -1,0 +1,114 @@
+"""Recorded dumps of the reference: written from the running official code, read back only while they are current."""
+
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+from parity.binding import CaptureRequest, Progress
+from parity.errors import IncompleteError
+from parity.ltx23.cases import SEED, Case
+from parity.ltx23.world import REFERENCE_RELEASE, World, sha256
+from parity.run.dumps import require_same_origin
+from parity.run.forward import Forward, Implementation, observe
+from parity.store import DroppedTap, Dump, DumpWriter, Manifest, content_hash
+
+SIDES = ("port", "official")
+
+
+def recording_path(folder: Path, case: Case, dtype: torch.dtype) -> Path:
+    """Say where the dump of a case in a precision is kept."""
+    return folder / REFERENCE_RELEASE / f"{case.id}-{str(dtype).removeprefix('torch.')}.h5"
+
+
+def open_recording(folder: Path, case: Case, dtype: torch.dtype, world: World) -> Dump:
+    """Open a case's dump; IncompleteError where it was recorded from other weights or inputs than today's."""
+    dump = Dump.open(recording_path(folder, case, dtype))
+    try:
+        require_current(dump, case, dtype, world)
+    except IncompleteError:
+        dump.close()
+        raise
+    return dump
+
+
+def require_current(dump: Dump, case: Case, dtype: torch.dtype, world: World) -> None:
+    """Refuse a dump that was recorded from other weights or inputs than the case has today."""
+    require_same_origin(manifest(world, case, dtype, "port", "compare"), dump.manifest)
+
+
+def record(request: CaptureRequest, case: Case, dtype: torch.dtype, world: World, progress: Progress) -> Manifest:
+    """Run a case and write its taps to one dump, whole or not at all."""
+    implementation = world.port(case, dtype) if request.side == "port" else world.official(case, dtype)
+    forwards = world.forwards(case, dtype)
+    kept = set(request.selection.names(name for forward in forwards for name in forward.plan.names))
+    dropped: list[DroppedTap] = []
+    with DumpWriter(request.output, request.limits, compression=4) as writer:
+        for done, forward in enumerate(forwards):
+            progress(f"capture {forward.name}", done, len(forwards))
+            dropped += _write(writer, implementation, forward, kept, request)
+        progress("capture", len(forwards), len(forwards))
+        found = manifest(world, case, dtype, request.side, request.command, tuple(dropped))
+        writer.set_manifest(found)
+    with Dump.open(request.output) as dump:
+        return dump.manifest
+
+
+def _write(
+    writer: DumpWriter, implementation: Implementation, forward: Forward, kept: set[str], request: CaptureRequest
+) -> list[DroppedTap]:
+    cut = []
+    for name, tensor in observe(implementation, forward).items():
+        if name not in kept:
+            continue
+        part = request.selection.cut(tensor)
+        if part.shape != tensor.shape:
+            cut.append(DroppedTap(name, f"first {part.shape[1]} of {tensor.shape[1]} tokens"))
+        writer.write(name, part)
+    return cut
+
+
+def manifest(
+    world: World, case: Case, dtype: torch.dtype, side: str, command: str, dropped: tuple[DroppedTap, ...] = ()
+) -> Manifest:
+    """Say where the taps of a case come from: weights, inputs, code and machine."""
+    checkpoint = world.checkpoint(case)
+    inputs = {
+        name: tensor for forward in case.passes(world.config(case), dtype) for name, tensor in forward.tensors().items()
+    }
+    config = world.config(case)
+    return Manifest(
+        producer=side,
+        release=REFERENCE_RELEASE,
+        commit=_commit(side),
+        case=case.id,
+        checkpoint_sha256=sha256(checkpoint),
+        input_sha256={name: content_hash(tensor) for name, tensor in inputs.items()},
+        torch_version=torch.__version__,
+        device=f"{world.device.type}, {platform.machine()}, {torch.backends.cpu.get_cpu_capability()}",
+        determinism=_determinism(),
+        seed=SEED,
+        dtype=str(dtype).removeprefix("torch."),
+        command=command,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        sizes={"layers": config.num_layers, "dim": config.inner_dim, "audio_dim": config.audio_inner_dim},
+        dropped=dropped,
+        extra={"binding": "ltx23", "python": platform.python_version()},
+    )
+
+
+def _commit(side: str) -> str | None:
+    if side != "official":
+        return None
+    from reference_dumps.official.installed import COMMITS
+
+    return COMMITS[REFERENCE_RELEASE]
+
+
+def _determinism() -> dict[str, str | bool | int]:
+    return {
+        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+        "float32_matmul_precision": torch.get_float32_matmul_precision(),
+        "num_threads": torch.get_num_threads(),
+    }

@@ -1,0 +1,77 @@
+"""The suites: which cases run, against which oracle, in which precision."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from parity.binding import Progress
+from parity.judge import Budgets
+from parity.ltx23.cases import Case
+from parity.ltx23.recording import open_recording
+from parity.ltx23.world import World
+from parity.run.forward import Forward
+from parity.run.judging import Bar, judge_forward
+from parity.run.oracle import DriftOracle, LiveOracle, Oracle, RecordedOracle
+from parity.run.record import CaseResult, ForwardResult
+
+SUITES = {
+    "exact": "port and official code in the same precision, live: bit-identical",
+    "drift": "port in bfloat16 against official float32 as truth, official bfloat16 as the peer, live",
+    "recorded": "port against recorded dumps of the official code, from another machine: within rounding",
+}
+LIVE_SUITES = ("exact", "drift")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One case of one suite in one precision."""
+
+    suite: str
+    case: Case
+    dtype: torch.dtype
+
+    @property
+    def label(self) -> str:
+        """What progress shows."""
+        return f"{self.suite} {self.case.id} {str(self.dtype).removeprefix('torch.')}"
+
+
+def jobs(suites: tuple[str, ...], cases: list[Case], dtypes: tuple[torch.dtype, ...]) -> Iterator[Job]:
+    """Lay out what a run does: a suite takes the cases and precisions that it applies to."""
+    for suite in suites:
+        for case in cases:
+            for dtype in case.dtypes:
+                applies = {
+                    "exact": True,
+                    "drift": dtype is torch.bfloat16 and case.drifts,
+                    "recorded": case.recorded,
+                }[suite]
+                if applies and (not dtypes or dtype in dtypes):
+                    yield Job(suite, case, dtype)
+
+
+def run_job(job: Job, world: World, budgets: Budgets, progress: Progress, recordings: Path) -> CaseResult:
+    """Run one job; `recordings` holds the dumps that the suite `recorded` reads."""
+    forwards = world.forwards(job.case, job.dtype)
+    oracle_for = _oracles(job, world, recordings)
+    bar = Bar(job.suite, job.case.id, budgets, job.dtype)
+    results: list[ForwardResult] = []
+    for done, forward in enumerate(forwards):
+        progress(f"{job.label} {forward.name}", done, len(forwards))
+        results.append(judge_forward(world.port(job.case, job.dtype), oracle_for(forward), forward, bar))
+    progress(job.label, len(forwards), len(forwards))
+    dtype = str(job.dtype).removeprefix("torch.")
+    return CaseResult(job.suite, job.case.id, job.case.guards, dtype, tuple(results))
+
+
+def _oracles(job: Job, world: World, recordings: Path) -> Callable[[Forward], Oracle]:
+    if job.suite == "exact":
+        reference = world.official(job.case, job.dtype)
+        return lambda forward: LiveOracle(reference, forward)
+    if job.suite == "drift":
+        peer, truth = world.official(job.case, job.dtype), world.official(job.case, torch.float32)
+        return lambda forward: DriftOracle((peer, forward), (truth, world.widened(forward)))
+    dump = open_recording(recordings, job.case, job.dtype, world)
+    return lambda forward: RecordedOracle(dump, forward)
