@@ -67,8 +67,8 @@ class Binding(Protocol):
         """Name each known fault and what is wrong in it."""
         ...
 
-    def taps(self, case: str) -> tuple[str, ...]:
-        """List the taps that a case declares, in data-path order."""
+    def taps(self, case: str) -> Mapping[str, str]:
+        """Map the taps that a case declares, in data-path order, to the group that they report to."""
         ...
 
     def budgets(self) -> Budgets:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -44,7 +44,7 @@ class CheckpointFile:
         self._sha256: str | None = None
 
     @classmethod
-    def open(cls, path: Path | str) -> Self:
+    def open(cls, path: Path | str) -> "CheckpointFile":
         """Open a checkpoint and check its header and metadata; reads no tensor.
 
         Raises InputError where the file is missing, is not whole safetensors, lacks its metadata, or is not

@@ -22,11 +22,11 @@ class CallStack:
         """A module starts."""
         self._frames.append(Frame(path))
 
-    def leave(self, path: str) -> None:
+    def leave(self, path: str) -> Frame:
         """A module ends; frames that an exception left above it go with it."""
-        while self._frames:
-            if self._frames.pop().path == path:
-                return
+        while (frame := self._frames.pop()).path != path:
+            pass
+        return frame
 
     def count(self, function: str) -> tuple[str, int] | None:
         """Give (innermost module, how many calls of `function` it made before this one), None outside modules."""

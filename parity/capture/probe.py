@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from parity.capture.call_stack import CallStack
+from parity.capture.call_stack import CallStack, Frame
 from parity.capture.visitors import Visitor
 from parity.errors import BadInputError, IncompleteError
 from parity.taps.plan import CallSite, TapPlan
@@ -69,12 +69,12 @@ class Probe:
         try:
             for site in self._sites:
                 self._exit.enter_context(self._patched(site))
-            callers = {module for site in self._sites for module in site.calls}
-            for path in {*self._by_module, *callers}:
+            self._require_callers()
+            # A function is told apart by the innermost running module, so all of them have to be known then.
+            for path in self._modules if self._sites else list(self._by_module):
                 self._hook(path)
             for watched in self._constants:
-                value = select(self._root, [*watched.port.module.split("."), *watched.port.select], watched.name)
-                self._show(watched.name, _constant(watched.name, value))
+                self._show(watched.name, _constant(watched.name, self._attribute(watched)))
         except BaseException:
             self._exit.close()
             raise
@@ -95,27 +95,38 @@ class Probe:
                     "correct the catalogue or its `when`, or the implementation left a step out",
                 )
 
-    def _hook(self, path: str) -> None:
-        if path not in self._modules:
+    def _require_callers(self) -> None:
+        for path in (path for site in self._sites for path in site.calls if path not in self._modules):
             raise IncompleteError(f"call site {path!r}", "no such module", "a module", "correct the catalogue")
-        module, watched = self._modules[path], self._by_module[path]
+
+    def _attribute(self, watched: _Watched) -> Any:
+        # Configuration may sit on objects that are not modules, which only attributes lead to.
+        path = [part for part in watched.port.module.split(".") if part]
+        module = self._modules.get(watched.port.module)
+        owner = select(self._root, path, watched.name) if module is None else module
+        return select(owner, watched.port.select, watched.name)
+
+    def _hook(self, path: str) -> None:
+        module, watched = self._modules[path], self._by_module.get(path, [])
         inputs = [w for w in watched if w.port.side is Side.IN]
         outputs = [w for w in watched if w.port.side is Side.OUT]
-        signature = inspect.signature(module.forward)
+        signature = inspect.signature(module.forward) if inputs else None
+        # Only where functions are watched does it matter which module is running.
+        counting = bool(self._sites)
 
         def before(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any] | None:
             self._stack.enter(path)
-            return self._visit_inputs(signature, inputs, (args, kwargs))
+            return self._visit_inputs(signature, inputs, (args, kwargs)) if signature is not None else None
 
         def after(_: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
-            self._stack.leave(path)
+            if counting:
+                self._require_all_calls(self._stack.leave(path))
             return self._visit_outputs(outputs, output)
 
-        for handle in (
-            module.register_forward_pre_hook(before, with_kwargs=True),
-            module.register_forward_hook(after),
-        ):
-            self._exit.callback(handle.remove)
+        if counting or inputs:
+            self._exit.callback(module.register_forward_pre_hook(before, with_kwargs=True).remove)
+        if counting or outputs:
+            self._exit.callback(module.register_forward_hook(after).remove)
 
     def _visit_inputs(
         self,
@@ -123,8 +134,6 @@ class Probe:
         watched: Sequence[_Watched],
         call: tuple[tuple[Any, ...], dict[str, Any]],
     ) -> tuple[Any, Any] | None:
-        if not watched:
-            return None
         bound = signature.bind(*call[0], **call[1])
         changed = False
         for item in watched:
@@ -158,27 +167,35 @@ class Probe:
     @contextmanager
     def _patched(self, site: CallSite) -> Iterator[None]:
         owner, attribute, original = _resolve(site.target)
-        own = vars(owner).get(attribute, None) is not None
         setattr(owner, attribute, self._wrapped(site, original))
         try:
             yield
         finally:
-            if own:
-                setattr(owner, attribute, original)
-            else:
-                delattr(owner, attribute)
+            setattr(owner, attribute, original)
 
     def _wrapped(self, site: CallSite, original: Callable[..., Any]) -> Callable[..., Any]:
         signature = inspect.signature(original)
 
         def watched_call(*args: Any, **kwargs: Any) -> Any:
             watched = self._call(site)
-            changed = self._visit_inputs(signature, [w for w in watched if w.port.side is Side.IN], (args, kwargs))
+            inputs = [w for w in watched if w.port.side is Side.IN]
+            changed = self._visit_inputs(signature, inputs, (args, kwargs)) if inputs else None
             args, kwargs = changed if changed is not None else (args, kwargs)
             output = original(*args, **kwargs)
             return self._visit_outputs([w for w in watched if w.port.side is Side.OUT], output)
 
         return watched_call
+
+    def _require_all_calls(self, frame: Frame) -> None:
+        for site in self._sites:
+            declared = site.calls.get(frame.path, ())
+            if frame.calls[site.function] < len(declared):
+                raise IncompleteError(
+                    f"{frame.path}::{site.function}",
+                    f"{frame.calls[site.function]} calls",
+                    f"{len(declared)}: {', '.join(declared)}",
+                    "declare the calls of this pass in the catalogue: which one was left out cannot be told",
+                )
 
     def _call(self, site: CallSite) -> Sequence[_Watched]:
         position = self._stack.count(site.function)
@@ -214,6 +231,8 @@ def _resolve(target: str) -> tuple[Any, str, Callable[..., Any]]:
 
 
 def _constant(name: str, value: Any) -> Tensor:
+    if isinstance(value, Tensor):
+        return value
     try:
         # float64 holds every number of a configuration exactly.
         return torch.tensor(value, dtype=torch.float64)

@@ -15,6 +15,7 @@ SCHEMA = 1
 # Figures of a comparison that a budget may gate on, each an error where 0 means none.
 GATES = ("relative_l2", "max_abs")
 _ROW_KEYS = {"suite", "rule", "taps", "except", "modes", "reason", *GATES}
+_TOP_KEYS = {"schema", "groups", "budget"}
 _ALLOWANCE_KEYS = {"ratio", "floor", "ceiling"}
 
 
@@ -43,8 +44,8 @@ class Allowance:
     ceiling: float
 
     def bound(self, peer: float, epsilon: float, scale: float = 1.0) -> float:
-        """Give the largest figure that passes; a peer that is itself not finite allows nothing."""
-        if not math.isfinite(peer):
+        """Give the largest figure that passes; a peer or scale that is itself not finite allows nothing."""
+        if not (math.isfinite(peer) and math.isfinite(scale)):
             return 0.0
         return min(self.ratio * peer + self.floor * epsilon * scale, self.ceiling * scale)
 
@@ -60,7 +61,7 @@ class Budget:
     modes: tuple[str, ...]
     allowances: Mapping[str, Allowance]
     reason: str
-    line: int
+    number: int
 
     def covers(self, tap: str, mode: str) -> bool:
         """Whether this row rules that tap in that mode."""
@@ -91,8 +92,13 @@ class Budgets:
             raise BadInputError(
                 str(path), f"schema {document.get('schema')!r}", str(SCHEMA), "use a file of this version"
             )
-        rows = document.get("budget", [])
-        return Budgets([_row(row, index + 1, path.name) for index, row in enumerate(rows)], path.name)
+        unknown = document.keys() - _TOP_KEYS
+        written, rows = document.get("groups", {}), document.get("budget", [])
+        if unknown or not isinstance(written, dict) or not _is_list(rows, dict):
+            expected = "schema, a table [groups] and tables [[budget]]"
+            raise BadInputError(str(path), f"unknown keys {sorted(unknown)} or other types", expected, "correct it")
+        groups = {name: _texts(written, name, f"{path.name}: groups") for name in written}
+        return Budgets([_row(row, groups, f"{path.name}: row {i + 1}", i + 1) for i, row in enumerate(rows)], path.name)
 
     def row(self, suite: str, tap: str, mode: str) -> Budget:
         """Give the one row for a tap; BadInputError where there is none, or more than one."""
@@ -100,7 +106,7 @@ class Budgets:
         if key not in self._found:
             matching = [row for row in self.rows if row.suite == suite and row.covers(tap, mode)]
             if len(matching) != 1:
-                rows = ", ".join(f"row {row.line}" for row in matching) or "no row"
+                rows = ", ".join(f"row {row.number}" for row in matching) or "no row"
                 raise BadInputError(
                     f"{self._where}: {tap} ({suite}, {mode})",
                     rows,
@@ -119,15 +125,14 @@ class Budgets:
         """Refuse a file with a row that rules nothing: a renamed tap would go unjudged."""
         for row in self.unused(suite):
             raise BadInputError(
-                f"{self._where}: row {row.line} ({suite}: {' '.join(row.taps)})",
+                f"{self._where}: row {row.number} ({suite}: {' '.join(row.taps)})",
                 "matches no tap",
                 "rows that rule something",
                 "correct its patterns, or remove it",
             )
 
 
-def _row(row: Mapping[str, Any], line: int, where: str) -> Budget:
-    at = f"{where}: row {line}"
+def _row(row: Mapping[str, Any], groups: Mapping[str, tuple[str, ...]], at: str, number: int) -> Budget:
     unknown = row.keys() - _ROW_KEYS
     missing = {"suite", "rule", "taps", "reason"} - row.keys()
     if unknown or missing:
@@ -150,20 +155,43 @@ def _row(row: Mapping[str, Any], line: int, where: str) -> Budget:
     return Budget(
         suite=row["suite"],
         rule=rule,
-        taps=tuple(row["taps"]),
-        excluded=tuple(row.get("except", ())),
-        modes=tuple(row.get("modes", ())),
+        taps=_patterns(_texts(row, "taps", at), groups, at),
+        excluded=_patterns(_texts(row, "except", at), groups, at),
+        modes=_texts(row, "modes", at),
         allowances=allowances,
         reason=row["reason"],
-        line=line,
+        number=number,
     )
 
 
+def _is_list(value: Any, kind: type) -> bool:
+    return isinstance(value, list) and all(isinstance(item, kind) for item in value)
+
+
+def _texts(table: Mapping[str, Any], key: str, at: str) -> tuple[str, ...]:
+    # A bare text would be read letter by letter, and a letter may be the pattern `*`.
+    found = table.get(key, [])
+    if not _is_list(found, str):
+        raise BadInputError(at, f"{key} = {found!r:.60}", "a list of texts", "put it in brackets")
+    return tuple(found)
+
+
+def _patterns(written: Iterable[str], groups: Mapping[str, tuple[str, ...]], at: str) -> tuple[str, ...]:
+    """Replace `@name` by the patterns of that group."""
+    found: list[str] = []
+    for pattern in written:
+        if pattern.startswith("@") and pattern[1:] not in groups:
+            raise BadInputError(at, f"pattern group {pattern!r}", "a group of this file", "define it in [groups]")
+        found += groups[pattern[1:]] if pattern.startswith("@") else [pattern]
+    return tuple(found)
+
+
 def _allowance(value: Mapping[str, Any], at: str) -> Allowance:
+    if not isinstance(value, Mapping):
+        raise BadInputError(at, f"{value!r:.60}", f"a table of {sorted(_ALLOWANCE_KEYS)}", "correct it")
     if value.keys() != _ALLOWANCE_KEYS:
         raise BadInputError(at, f"keys {sorted(value)}", f"{sorted(_ALLOWANCE_KEYS)}", "correct it")
-    numbers = {key: float(number) for key, number in value.items()}
-    bad = [key for key, number in numbers.items() if not math.isfinite(number) or number < 0]
-    if bad:
-        raise BadInputError(at, f"{bad[0]} = {numbers[bad[0]]}", "a finite number, 0 or more", "correct it")
-    return Allowance(**numbers)
+    for key, number in value.items():
+        if type(number) not in (int, float) or not math.isfinite(number) or number < 0:
+            raise BadInputError(at, f"{key} = {number!r:.60}", "a finite number, 0 or more", "correct it")
+    return Allowance(**{key: float(number) for key, number in value.items()})

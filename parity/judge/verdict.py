@@ -58,8 +58,10 @@ class TapResult:
         """The largest share of a bound that was used: 0 for identical, above 1 for over budget."""
         if self.verdict is Verdict.IDENTICAL:
             return 0.0
+        if self.exceeded.keys() - self.bounds.keys():
+            return math.inf
         shares = [_share(_figure(self.measurement.comparison, gate), bound) for gate, bound in self.bounds.items()]
-        return max(shares, default=math.inf if self.verdict is Verdict.OVER else 0.0)
+        return max(shares, default=0.0)
 
 
 def judge(place: TapPlace, measurement: Measurement, budget: Budget, working: torch.dtype) -> TapResult:
@@ -110,6 +112,8 @@ def _nonfinite(comparison: TensorComparison) -> int:
 
 
 def _share(figure: float, bound: float) -> float:
+    if math.isnan(figure):
+        return math.inf
     if bound > 0:
         return figure / bound
     return 0.0 if figure == 0 else math.inf

@@ -43,11 +43,11 @@ class LTX23:
         """Name each known fault and what is wrong in it."""
         return {fault.id: fault.wrong for fault in FAULTS.values()}
 
-    def taps(self, case: str) -> tuple[str, ...]:
-        """List the taps that a case declares, in data-path order."""
+    def taps(self, case: str) -> Mapping[str, str]:
+        """Map the taps that a case declares, in data-path order, to the group that they report to."""
         (chosen,) = chosen_cases((case,))
         with World() as world:
-            return tuple(name for f in world.forwards(chosen, chosen.dtypes[0]) for name in f.plan.names)
+            return {tap.name: tap.group for f in world.forwards(chosen, chosen.dtypes[0]) for tap in f.plan}
 
     def budgets(self) -> Budgets:
         """Give a fresh budget table."""

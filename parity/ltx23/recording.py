@@ -13,18 +13,19 @@ from parity.ltx23.world import REFERENCE_RELEASE, World, sha256
 from parity.run.dumps import require_same_origin
 from parity.run.forward import Forward, Implementation, observe
 from parity.store import DroppedTap, Dump, DumpWriter, Manifest, content_hash
+from reference_dumps.lock import locked
 
 SIDES = ("port", "official")
 
 
-def recording_path(folder: Path, case: Case, dtype: torch.dtype) -> Path:
-    """Say where the dump of a case in a precision is kept."""
-    return folder / REFERENCE_RELEASE / f"{case.id}-{str(dtype).removeprefix('torch.')}.h5"
+def recording_name(case: Case, dtype: torch.dtype) -> str:
+    """Say where the dump of a case in a precision is kept, below the folder of recordings."""
+    return f"{REFERENCE_RELEASE}/{case.id}-{str(dtype).removeprefix('torch.')}.h5"
 
 
 def open_recording(folder: Path, case: Case, dtype: torch.dtype, world: World) -> Dump:
-    """Open a case's dump; IncompleteError where it was recorded from other weights or inputs than today's."""
-    dump = Dump.open(recording_path(folder, case, dtype))
+    """Open a case's dump; IncompleteError where it is another file, or its weights or inputs are not today's."""
+    dump = Dump.open(locked(folder, recording_name(case, dtype)))
     try:
         require_current(dump, case, dtype, world)
     except IncompleteError:

@@ -1,6 +1,6 @@
 """Two dumps of one case, compared tap by tap without holding either in memory."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -15,13 +15,13 @@ from parity.store import Dump, Manifest
 
 @dataclass(frozen=True)
 class DumpPair:
-    """A candidate's dump beside the reference's, and the budget suite that they are held to."""
+    """A candidate's dump beside the reference's, the budget suite for both, and the report group of each tap."""
 
     candidate: Dump
     reference: Dump
     budgets: Budgets
     suite: str
-    group: Callable[[str], str]
+    groups: Mapping[str, str]
 
 
 def compare_dumps(pair: DumpPair) -> RunResult:
@@ -85,7 +85,7 @@ def _result(pair: DumpPair, name: str) -> TapResult:
             )
     same = pair.candidate.entry(name).sha256 == pair.reference.entry(name).sha256
     comparison = compare(own, reference, CompareOptions(name=name))
-    place = TapPlace(pair.reference.manifest.case, "dumps", name, pair.group(name), "chained")
+    place = TapPlace(pair.reference.manifest.case, "dumps", name, pair.groups.get(name, "undeclared"), "chained")
     budget = pair.budgets.row(pair.suite, name, "chained")
     working = getattr(torch, pair.reference.manifest.dtype)
     return judge(place, Measurement(comparison, None, same), budget, working)

@@ -8,18 +8,19 @@ from parity.metrics import compare
 from parity.taps import TapPlan, TapPoint
 
 
-def block_gains(plan: TapPlan, chained: Recording, forced: Recording) -> dict[str, float]:
+def block_gains(plan: TapPlan, chained: Recording, forced: Recording, fed: Recording) -> dict[str, float]:
     """Give, for each block that received an error, (relative L2 error out) / (relative L2 error in).
 
-    Both runs are of one implementation: chained, and fed other block inputs. Their difference at the outputs is
-    what the block made of the difference at its inputs. All streams of a block count together.
+    Both runs are of one implementation: chained, and with block inputs `fed` in the place of its own. Their
+    difference at the outputs is what the block made of the difference at its inputs. All streams of a block count
+    together. (`forced` shows what reached an input before it was replaced, which the block never received.)
     """
     groups: dict[str, list[TapPoint]] = defaultdict(list)
     for tap in plan:
         groups[tap.group].append(tap)
     gains = {}
     for group, taps in groups.items():
-        received = _relative([tap.name for tap in taps if tap.boundary], chained, forced)
+        received = _relative([tap.name for tap in taps if tap.boundary], chained, fed)
         handed_on = _relative([tap.name for tap in taps if tap.output], chained, forced)
         if received > 0 and any(tap.output for tap in taps):
             gains[group] = handed_on / received

@@ -36,10 +36,11 @@ def judge_forward(candidate: Implementation, oracle: Oracle, forward: Forward, b
     results: list[TapResult] = []
     incomplete: list[str] = []
     seen: dict[Mode, Recording] = {}
+    identical: dict[str, TensorComparison] = {}
     try:
         for mode in bar.modes:
             seen[mode] = observe(candidate, forward, mode, oracle.values)
-            judging = _Judging(seen[mode], oracle, forward, bar, mode)
+            judging = _Judging(seen[mode], oracle, forward, bar, mode, identical)
             for tap in forward.plan:
                 try:
                     results.append(judging.result(tap))
@@ -47,20 +48,34 @@ def judge_forward(candidate: Implementation, oracle: Oracle, forward: Forward, b
                     incomplete.append(str(error))
     except IncompleteError as error:
         incomplete.append(str(error))
+    if not results and not incomplete:
+        incomplete.append(
+            f"{forward.name}: no tap compared; expected one or more; declare taps and modes for this pass"
+        )
     gains = _gains(seen, oracle, forward) if not incomplete else {}
     return ForwardResult(forward.name, tuple(results), tuple(incomplete), gains)
 
 
 class _Judging:
-    """The judgement of one mode of one pass."""
+    """The judgement of one mode of one pass; `identical` outlives the mode."""
 
-    def __init__(self, seen: Recording, oracle: Oracle, forward: Forward, bar: Bar, mode: Mode):
+    def __init__(
+        self,
+        seen: Recording,
+        oracle: Oracle,
+        forward: Forward,
+        bar: Bar,
+        mode: Mode,
+        identical: dict[str, TensorComparison],
+    ):
         self._seen, self._oracle, self._bar, self._mode, self._forward = seen, oracle, bar, mode, forward
+        self._identical = identical
         self._truth = oracle.truth(mode)
 
     def result(self, tap: TapPoint) -> TapResult:
         """Judge one tap; IncompleteError where the two sides are not comparable."""
-        own, reference, truth = self._seen[tap.name], self._oracle.values[tap.name], self._truth[tap.name]
+        own = self._seen[tap.name]
+        reference, truth = _found(self._oracle.values, tap.name), _found(self._truth, tap.name)
         _require_alike(tap.name, own, reference)
         budget = self._bar.budgets.row(self._bar.suite, tap.name, self._mode.value)
         place = TapPlace(self._bar.case, self._forward.name, tap.name, tap.group, self._mode.value)
@@ -69,12 +84,15 @@ class _Judging:
     def _measure(self, name: str, own: Tensor, reference: Tensor, truth: Tensor) -> Measurement:
         options = CompareOptions(name=name)
         same = same_bits(own, reference)
-        peer: TensorComparison | None = None
+        # The same bits have the same error: no need to measure it twice.
         if self._oracle.has_peer:
             peer = compare(reference, truth, options)
-        # The same bits have the same error: no need to measure it twice.
-        comparison = peer if peer is not None and same else compare(own, truth, options)
-        return Measurement(comparison, peer, same)
+            return Measurement(peer if same else compare(own, truth, options), peer, same)
+        if not same:
+            return Measurement(compare(own, truth, options), None, same)
+        if name not in self._identical:
+            self._identical[name] = compare(own, truth, options)
+        return Measurement(self._identical[name], None, same)
 
 
 def same_bits(left: Tensor, right: Tensor) -> bool:
@@ -99,13 +117,20 @@ def _require_alike(name: str, own: Tensor, reference: Tensor) -> None:
             )
 
 
+def _found(recording: Recording, name: str) -> Tensor:
+    if name not in recording:
+        raise IncompleteError(name, "not in the reference", "every declared tap", "record the reference again")
+    return recording[name]
+
+
 def _gains(seen: dict[Mode, Recording], oracle: Oracle, forward: Forward) -> dict[str, float]:
     if not {Mode.CHAINED, Mode.TEACHER_FORCED} <= seen.keys():
         return {}
+    fed = oracle.values
     if oracle.has_peer:
         # The wider precision shows what the blocks do to an error, without adding rounding of its own.
-        return block_gains(forward.plan, oracle.truth(Mode.CHAINED), oracle.truth(Mode.TEACHER_FORCED))
-    return block_gains(forward.plan, seen[Mode.CHAINED], seen[Mode.TEACHER_FORCED])
+        return block_gains(forward.plan, oracle.truth(Mode.CHAINED), oracle.truth(Mode.TEACHER_FORCED), fed)
+    return block_gains(forward.plan, seen[Mode.CHAINED], seen[Mode.TEACHER_FORCED], fed)
 
 
 def groups_in_order(results: Sequence[TapResult]) -> Iterator[str]:

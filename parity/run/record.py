@@ -46,13 +46,17 @@ class RunResult:
 
     @property
     def incomplete(self) -> list[str]:
-        """Every reason for which something could not be compared."""
-        return [
-            f"{case.suite}/{case.case}/{case.dtype}: {reason}"
-            for case in self.cases
-            for forward in case.forwards
-            for reason in forward.incomplete
-        ]
+        """Every reason for which something could not be compared, with each pass that compared nothing."""
+        found = [] if self.cases else ["no case ran; expected one or more; widen the choice of suites and cases"]
+        for case in self.cases:
+            at = f"{case.suite}/{case.case}/{case.dtype}"
+            if not case.forwards:
+                found.append(f"{at}: no pass ran; expected one or more; give the case passes")
+            for forward in case.forwards:
+                silent = not forward.taps and not forward.incomplete
+                nothing = [f"{forward.name}: no tap compared; expected one or more; declare taps for this pass"]
+                found += [f"{at}: {reason}" for reason in (nothing if silent else forward.incomplete)]
+        return found
 
     @property
     def first_divergence(self) -> TapResult | None:

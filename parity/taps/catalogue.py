@@ -1,11 +1,12 @@
 """The catalogue file: taps declared as rows, expanded over blocks and streams, filtered by what a pass does."""
 
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from parity.errors import BadInputError
+from parity.taps.document import check_document
 from parity.taps.plan import CallSite, TapPlan, TapPoint
 from parity.taps.port import Port
 
@@ -29,6 +30,7 @@ class Catalogue:
             raise BadInputError(
                 where, f"schema {document.get('schema')!r}", f"{SCHEMA}", "use a catalogue of this version"
             )
+        check_document(document, where)
         self._document = document
         self.stage: str = self._get("stage")
         self.implementations: tuple[str, ...] = tuple(self._get("implementations"))
@@ -72,7 +74,7 @@ class Catalogue:
                 active = flags(block)
                 group = f"{self.stage}.block{block:02d}" if block is not None else f"{self.stage}.{section['name']}"
                 for row, binding in self._rows(section, block):
-                    if _holds(row.get("when", ()), active, binding):
+                    if self._holds(row.get("when", ()), active, binding):
                         yield self._tap(row, binding, prefix, group)
 
     def _rows(
@@ -90,8 +92,8 @@ class Catalogue:
     def _index(self, block: int | None) -> dict[str, str]:
         index = {} if block is None else {"block": str(block), "nn": f"{block:02d}"}
         short: Mapping[str, str] = self._document.get("bind", {})
-        usable = {key: text for key, text in short.items() if block is not None or "{block}" not in text}
-        return {**index, **{key: text.format_map(index) for key, text in usable.items()}}
+        usable = {k: text for k, text in short.items() if index or not ("{block" in text or "{nn" in text)}
+        return {**index, **{key: self._fill(text, index) for key, text in usable.items()}}
 
     def _tap(self, row: Mapping[str, Any], binding: Mapping[str, str], prefix: str, group: str) -> TapPoint:
         unknown = row.keys() - _ROW_KEYS - set(self.implementations)
@@ -125,7 +127,7 @@ class Catalogue:
                         calls[within] = tuple(
                             call["name"]
                             for call in site["calls"]
-                            if _holds([*each.get("when", ()), *call.get("when", ())], active, binding)
+                            if self._holds([*each.get("when", ()), *call.get("when", ())], active, binding)
                         )
             yield CallSite(function["name"], function["target"], calls)
 
@@ -136,16 +138,17 @@ class Catalogue:
             raise BadInputError(
                 f"{self._where}: {text!r}", f"nothing is bound to {error}", "a binding in `each`", "add it"
             ) from error
+        except (ValueError, AttributeError, IndexError) as error:
+            raise BadInputError(f"{self._where}: {text!r}", str(error), "{name} placeholders", "correct it") from error
+
+    def _holds(self, conditions: Iterable[str], active: frozenset[str], binding: Mapping[str, str]) -> bool:
+        for condition in conditions:
+            flag = self._fill(condition, binding)
+            if (flag[1:] in active) if flag.startswith("!") else (flag not in active):
+                return False
+        return True
 
     def _get(self, key: str) -> Any:
         if key not in self._document:
             raise BadInputError(self._where, f"no {key!r}", "a whole catalogue", "add it")
         return self._document[key]
-
-
-def _holds(conditions: Any, active: frozenset[str], binding: Mapping[str, str]) -> bool:
-    for condition in conditions:
-        flag = condition.format_map(binding)
-        if (flag[1:] in active) if flag.startswith("!") else (flag not in active):
-            return False
-    return True

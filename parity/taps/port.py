@@ -1,8 +1,9 @@
 """Where a tensor shows itself: an input, output or attribute of a module, or of a function a module calls."""
 
+import copy
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from parity.errors import BadInputError
 
 _GRAMMAR = re.compile(
-    r"^(?P<module>[^>:]*)(::(?P<function>[\w.]+)@(?P<call>[\w.]+))?>(?P<side>in|out|attr)(?P<select>(\.\w+)*)$"
+    r"(?P<module>[^>:\n]*)(::(?P<function>[\w.]+)@(?P<call>[\w.]+))?>(?P<side>in|out|attr)(?P<select>(\.\w+)*)"
 )
 
 
@@ -41,7 +42,7 @@ class Port:
     @staticmethod
     def parse(text: str) -> "Port":
         """Read a port; BadInputError where it does not follow the grammar."""
-        match = _GRAMMAR.match(text)
+        match = _GRAMMAR.fullmatch(text)
         if match is None:
             raise BadInputError(
                 f"port {text!r}",
@@ -55,6 +56,8 @@ class Port:
             raise BadInputError(
                 f"port {text!r}", "no selector", f"which {port.side.value} it reads", "add .name or .number"
             )
+        if port.side is Side.ATTR and port.function:
+            raise BadInputError(f"port {text!r}", "attr of a function", "in or out of it", "correct the catalogue")
         return port
 
     def __str__(self) -> str:
@@ -77,9 +80,12 @@ def substitute(value: Any, path: Sequence[str], new: Any, where: str) -> Any:
     head, *rest = path
     inner = substitute(_step(value, head, where), rest, new, where)
     if isinstance(value, Mapping):
-        return {**value, head: inner}
+        # A copy of its own kind: a model may read its mappings by attribute.
+        changed: Any = copy.copy(value) if isinstance(value, MutableMapping) else dict(value)
+        changed[_key(value, head)] = inner
+        return changed
     if isinstance(value, tuple) and (fields := getattr(value, "_fields", None)):
-        index = int(head) if head.isdigit() else fields.index(head)
+        index = int(head) if head.isdecimal() else _field(fields, head, value, where)
         return value._make((*value[:index], inner, *value[index + 1 :]))  # type: ignore[attr-defined]
     if isinstance(value, list | tuple):
         return type(value)(inner if i == int(head) else item for i, item in enumerate(value))
@@ -91,12 +97,24 @@ def substitute(value: Any, path: Sequence[str], new: Any, where: str) -> Any:
 def _step(value: Any, part: str, where: str) -> Any:
     try:
         if isinstance(value, Mapping):
-            return list(value.values())[int(part)] if part.isdigit() else value[part]
-        if part.isdigit():
+            return value[_key(value, part)]
+        if part.isdecimal():
             return value[int(part)]
         return getattr(value, part)
     except (KeyError, IndexError, AttributeError, TypeError):
         raise _lost(where, part, value) from None
+
+
+def _key(value: Mapping[Any, Any], part: str) -> Any:
+    """Give the key that a part means: a name, or a number that counts the entries."""
+    return list(value)[int(part)] if part.isdecimal() and part not in value else part
+
+
+def _field(fields: Sequence[str], name: str, value: Any, where: str) -> int:
+    # A property can be read, but not replaced.
+    if name not in fields:
+        raise _lost(where, name, value)
+    return fields.index(name)
 
 
 def _lost(where: str, part: str, value: Any) -> BadInputError:

@@ -1,0 +1,54 @@
+"""`ltx-parity capture`: record the taps of one case to a dump."""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from parity.binding import CaptureRequest, load_binding
+from parity.capture import Selection
+from parity.cli.options import commas, positive, size
+from parity.cli.screen import Screen
+from parity.errors import ExitCode
+from parity.store import WriteLimits
+
+
+def add_parser(verbs: Any) -> None:
+    """Add the verb."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        "capture", help="record a case to a dump", description="Run one implementation and record its taps."
+    )
+    parser.add_argument("output", type=Path, metavar="DUMP", help="the dump to write: .h5 or .safetensors")
+    parser.add_argument("--case", required=True, help="the case to run (see `ltx-parity run --list`)")
+    parser.add_argument("--side", required=True, help="port, or official for the running reference")
+    parser.add_argument("--dtype", default="bfloat16", help="working precision (default: %(default)s)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
+    parser.add_argument("--taps", type=commas, default=("*",), metavar="PATTERNS",
+                        help="taps to keep, separated by commas; * and ? match (default: all)")  # fmt: skip
+    parser.add_argument("--max-bytes", type=size, help="stop storing beyond this many bytes (K, M, G)")
+    parser.add_argument("--max-tokens", type=positive, help="keep only the first tokens of each tensor")
+    parser.set_defaults(act=act)
+
+
+def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
+    """Record; the dump appears under its name only when it is whole."""
+    request = CaptureRequest(
+        case=arguments.case,
+        side=arguments.side,
+        dtype=arguments.dtype,
+        output=arguments.output,
+        command=shlex.join(["ltx-parity", *sys.argv[1:]]),
+        selection=Selection(arguments.taps, arguments.max_tokens),
+        limits=WriteLimits(arguments.max_bytes),
+        device=arguments.device,
+    )
+    with screen.progress() as progress:
+        manifest = load_binding(arguments.model).capture(request, progress)
+    if arguments.json:
+        screen.json({"path": str(arguments.output), "manifest": manifest.to_json()})
+    else:
+        cut = f", {len(manifest.dropped)} left out or cut by limits" if manifest.dropped else ""
+        nbytes = arguments.output.stat().st_size
+        screen.line(f"{arguments.output}: {manifest.tap_count} taps of {manifest.case}, {nbytes:,} bytes{cut}")
+    return ExitCode.WITHIN_BUDGET

@@ -1,0 +1,76 @@
+"""`ltx-parity run`: run suites and print the drift report."""
+
+import argparse
+from typing import Any
+
+from parity.binding import RunRequest, load_binding
+from parity.cli.options import commas, existing_folder, positive
+from parity.cli.screen import Screen
+from parity.errors import ExitCode
+from parity.report import render, to_document, to_markdown, write_report
+
+
+def add_parser(verbs: Any) -> None:
+    """Add the verb."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        "run", help="run suites and report", description="Run both implementations and judge every tap."
+    )
+    parser.add_argument("--suite", type=commas, default=(), help="suites, separated by commas (default: all live)")
+    parser.add_argument("--case", type=commas, default=(), help="cases, separated by commas (default: all tiny ones)")
+    parser.add_argument("--dtype", type=commas, default=(), help="float32, bfloat16 (default: each case's own)")
+    parser.add_argument(
+        "--reference",
+        choices=("auto", "live", "recorded"),
+        default="auto",
+        help="the running official code, or recorded dumps (default: live where it is installed)",
+    )
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
+    parser.add_argument("--attention", choices=("auto", "math", "flash", "efficient", "cudnn"), default="auto",
+                        help="attention kernel of the port (default: torch's choice, as the reference)")  # fmt: skip
+    parser.add_argument("--threads", type=positive, help="CPU threads (default: torch's choice)")
+    parser.add_argument("--fault", metavar="ID", help="plant a known fault in the port, to see what is reported")
+    parser.add_argument("--list", action="store_true", help="list suites, cases and faults, and run nothing")
+    parser.add_argument("--details", action="store_true", help="show every case's table, identical or not")
+    parser.add_argument("--output", type=existing_folder, metavar="FOLDER", help="write run.json and run.md there")
+    parser.set_defaults(act=act)
+
+
+def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
+    """Run, report, and give the verdict as an exit code."""
+    binding = load_binding(arguments.model)
+    if arguments.list:
+        return _list(arguments, screen)
+    request = RunRequest(
+        suites=arguments.suite,
+        cases=arguments.case,
+        dtypes=arguments.dtype,
+        reference=arguments.reference,
+        device=arguments.device,
+        fault=arguments.fault,
+        attention=arguments.attention,
+        threads=arguments.threads,
+    )
+    with screen.progress() as progress:
+        result = binding.run(request, progress)
+    if arguments.output is not None:
+        write_report(result, arguments.output / "run.json")
+        (arguments.output / "run.md").write_text(to_markdown(result), encoding="utf-8")
+    if arguments.json:
+        screen.json(to_document(result))
+    else:
+        render(result, screen.out, details=arguments.details)
+    return result.exit_code
+
+
+def _list(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
+    binding = load_binding(arguments.model)
+    found = {"suites": binding.suites(), "cases": binding.cases(), "faults": binding.faults()}
+    if arguments.json:
+        screen.json({kind: dict(entries) for kind, entries in found.items()})
+        return ExitCode.WITHIN_BUDGET
+    for kind, entries in found.items():
+        screen.line(f"{kind}:")
+        width = max(map(len, entries))
+        for name, text in entries.items():
+            screen.line(f"  {name:<{width}}  {text}")
+    return ExitCode.WITHIN_BUDGET

@@ -1,0 +1,28 @@
+"""One-pass, bounded-memory comparison of two tensors."""
+
+from parity.metrics.histograms import ERROR_BINS, ULP_BINS
+from parity.metrics.onepass import compare
+from parity.metrics.options import CLOSE_TOLERANCES, CompareOptions
+from parity.metrics.record import (
+    AxisConcentration,
+    NonFinite,
+    NonFiniteCounts,
+    TensorComparison,
+    WorstElement,
+)
+from parity.metrics.sources import LiveTensor, TensorSource
+
+__all__ = [
+    "CLOSE_TOLERANCES",
+    "ERROR_BINS",
+    "ULP_BINS",
+    "AxisConcentration",
+    "CompareOptions",
+    "LiveTensor",
+    "NonFinite",
+    "NonFiniteCounts",
+    "TensorComparison",
+    "TensorSource",
+    "WorstElement",
+    "compare",
+]

@@ -1,0 +1,129 @@
+"""A run's results reduced to what a report keeps."""
+
+import math
+from collections.abc import Iterable
+
+from parity.errors import BadInputError
+from parity.judge import TapResult, Verdict
+from parity.metrics import TensorComparison, WorstElement
+from parity.metrics.summary import QUANTILE_LEVELS
+from parity.report.record import (
+    AxisShare,
+    Figures,
+    Measured,
+    NonFiniteElements,
+    PeerFigures,
+    Report,
+    ReportedCase,
+    ReportedForward,
+    ReportedTap,
+    Subject,
+)
+from parity.run.record import CaseResult, ForwardResult, RunResult
+
+# Tens of thousands of figures are stored; nobody reads a mean error to more digits than this.
+FIGURE_DIGITS = 5
+# Enough to tell any two float32 values apart, and for what differs from 1 by an error.
+VALUE_DIGITS = 9
+WORST_KEPT = 3
+
+
+def as_report(run: RunResult | Report) -> Report:
+    """Reduce a run to its report; a report is given back as it is.
+
+    BadInputError where the run's records contradict each other.
+    """
+    if isinstance(run, Report):
+        return run
+    return Report(tuple(_case(case) for case in run.cases), dict(run.provenance))
+
+
+def significant(value: float, digits: int) -> float:
+    """Round to so many significant digits; NaN (always the same object) and the infinities stay."""
+    if math.isnan(value):
+        return math.nan
+    return float(f"{value:.{digits - 1}e}")
+
+
+def _exact(value: float) -> float:
+    # Records that are equal but for the identity of a NaN would otherwise compare unequal.
+    return math.nan if math.isnan(value) else float(value)
+
+
+def _figure(value: float) -> float:
+    return significant(value, FIGURE_DIGITS)
+
+
+def _case(case: CaseResult) -> ReportedCase:
+    forwards = tuple(_forward(forward) for forward in case.forwards)
+    return ReportedCase(case.suite, case.case, case.guards, case.dtype, forwards)
+
+
+def _forward(forward: ForwardResult) -> ReportedForward:
+    gains = {group: _figure(gain) for group, gain in forward.gains.items()}
+    return ReportedForward(forward.name, tuple(_tap(tap) for tap in forward.taps), tuple(forward.incomplete), gains)
+
+
+def _tap(tap: TapResult) -> ReportedTap:
+    found, peer = tap.measurement.comparison, tap.measurement.peer
+    subject = Subject(tuple(found.shape), found.candidate_dtype, found.reference_dtype)
+    nothing = tap.verdict is Verdict.IDENTICAL and found.identical and (peer is None or peer.identical)
+    return ReportedTap(tap.place, tap.rule, tap.verdict, subject, None if nothing else _measured(tap))
+
+
+def _measured(tap: TapResult) -> Measured:
+    peer = tap.measurement.peer
+    return Measured(
+        figures=_figures(tap.measurement.comparison, tap.place.tap),
+        peer=None if peer is None else _peer(peer),
+        same_bits=tap.measurement.against_reference,
+        usage=_exact(tap.usage),
+        bounds={gate: _exact(bound) for gate, bound in tap.bounds.items()},
+        exceeded={gate: (_exact(figure), _exact(bound)) for gate, (figure, bound) in tap.exceeded.items()},
+    )
+
+
+def _peer(peer: TensorComparison) -> PeerFigures:
+    return PeerFigures(significant(peer.relative_l2, VALUE_DIGITS), significant(peer.max_abs, VALUE_DIGITS))
+
+
+def _figures(found: TensorComparison, name: str) -> Figures:
+    if tuple(found.quantiles) != QUANTILE_LEVELS:
+        raise BadInputError(
+            f"{name!r:.160}", f"quantiles at {list(found.quantiles)!r:.80}", f"{QUANTILE_LEVELS}", "compare again"
+        )
+    return Figures(
+        relative_l2=_exact(found.relative_l2),
+        max_abs=_exact(found.max_abs),
+        norm_reference=_figure(found.norm_reference),
+        norm_ratio=significant(found.norm_ratio, VALUE_DIGITS),
+        mean_abs=_figure(found.mean_abs),
+        bias=_figure(found.bias),
+        cosine=significant(found.cosine, VALUE_DIGITS),
+        close_fraction=_figure(found.close_fraction),
+        max_ulp=found.max_ulp,
+        quantiles=tuple(_figure(value) for value in found.quantiles.values()),
+        error_histogram=dict(found.error_histogram),
+        ulp_histogram=dict(found.ulp_histogram),
+        concentration=tuple(AxisShare(at.axis, at.index, _figure(at.share)) for at in found.concentration),
+        worst=_worst(found.worst[:WORST_KEPT]),
+        nonfinite=_nonfinite(found),
+    )
+
+
+def _worst(elements: Iterable[WorstElement]) -> tuple[WorstElement, ...]:
+    return tuple(
+        WorstElement(
+            at.coordinates,
+            significant(at.candidate, VALUE_DIGITS),
+            significant(at.reference, VALUE_DIGITS),
+            _figure(at.abs_error),
+        )
+        for at in elements
+    )
+
+
+def _nonfinite(found: TensorComparison) -> NonFiniteElements | None:
+    if found.nonfinite_first is None:
+        return None
+    return NonFiniteElements(found.nonfinite, found.nonfinite_mismatch, found.nonfinite_first)

@@ -1,0 +1,46 @@
+"""The port's transformer and the running official code, tap by tap, bit by bit."""
+
+import pytest
+
+from parity.binding import RunRequest
+from parity.errors import ExitCode
+from parity.judge import Verdict
+from parity.ltx23.binding import BINDING
+from parity.ltx23.cases import TRANSFORMER_CASES
+from parity.run.record import RunResult
+
+pytestmark = pytest.mark.reference
+MODES = 3
+
+
+def run_exact(case: str, dtype: str) -> RunResult:
+    return BINDING.run(RunRequest(suites=("exact",), cases=(case,), dtypes=(dtype,)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("case", list(TRANSFORMER_CASES))
+def test_every_tap_is_bit_identical_in_every_mode(case: str, dtype: str) -> None:
+    result = run_exact(case, dtype)
+    assert result.exit_code is ExitCode.WITHIN_BUDGET, result.first_divergence or result.incomplete
+    assert {tap.verdict for tap in result.taps} == {Verdict.IDENTICAL}
+    declared = len(BINDING.taps(case))
+    assert len(result.taps) == MODES * declared, "each declared tap is judged once in each mode"
+    assert all(tap.measurement.comparison.elements > 0 for tap in result.taps)
+
+
+def test_two_blocks_at_real_width_are_bit_identical() -> None:
+    result = run_exact("real-width", "bfloat16")
+    assert result.exit_code is ExitCode.WITHIN_BUDGET, result.first_divergence or result.incomplete
+    assert {tap.verdict for tap in result.taps} == {Verdict.IDENTICAL}
+    assert sum(tap.measurement.comparison.elements for tap in result.taps) > 200_000_000
+
+
+def test_activations_are_alive() -> None:
+    """A tap that is all zeros, or the same everywhere, could not show a fault."""
+    result = run_exact("guided-b1", "float32")
+    dead = [
+        tap.place.tap
+        for tap in result.taps
+        if tap.measurement.comparison.norm_reference == 0 and ".config." not in tap.place.tap
+    ]
+    assert dead == []
