@@ -30,15 +30,26 @@ class ModalityInput:
     attention_mask: Float[Tensor, "batch tokens tokens"] | None = None
 
 
-def check_modality(name: str, modality: ModalityInput, channels: int, axes: int) -> None:
+@dataclass(frozen=True)
+class StreamWidths:
+    """What the model fixes of a modality: latent channels, position axes, width of the text."""
+
+    channels: int
+    axes: int
+    context: int
+
+
+def check_modality(name: str, modality: ModalityInput, widths: StreamWidths) -> None:
     """Refuse a modality whose tensors do not fit each other or the model; `name` says which stream."""
     batch, tokens, _ = _rank(f"{name}.latent", modality.latent, 3)
-    _expect(f"{name}.latent", modality.latent, (batch, tokens, channels))
+    if tokens == 0:
+        raise InputError(f"{name}.latent", "no tokens", "one or more", "leave the modality out instead")
+    _expect(f"{name}.latent", modality.latent, (batch, tokens, widths.channels))
     _expect(f"{name}.sigma", modality.sigma, (batch,))
     _expect(f"{name}.timesteps", modality.timesteps, (batch, tokens, 1))
-    _expect(f"{name}.positions", modality.positions, (batch, axes, tokens, 2))
-    _, text_tokens, width = _rank(f"{name}.context", modality.context, 3)
-    _expect(f"{name}.context", modality.context, (batch, text_tokens, width))
+    _expect(f"{name}.positions", modality.positions, (batch, widths.axes, tokens, 2))
+    _, text_tokens, _ = _rank(f"{name}.context", modality.context, 3)
+    _expect(f"{name}.context", modality.context, (batch, text_tokens, widths.context))
     if modality.attention_mask is not None:
         _expect(f"{name}.attention_mask", modality.attention_mask, (batch, tokens, tokens))
     if modality.context_mask is not None and not modality.context_mask.is_floating_point():

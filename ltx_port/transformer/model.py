@@ -95,7 +95,7 @@ class Transformer(nn.Module):
         if not given:
             raise InputError("transformer", "no modality", "video, audio or both", "give at least one")
         for name, modality, stream in given:
-            check_modality(name, modality, stream.shape.in_channels, len(stream.shape.max_pos))
+            check_modality(name, modality, stream.shape.widths)
         batch = given[0][1].latent.shape[0]
         if given[-1][1].latent.shape[0] != batch:
             found = f"batches {[modality.latent.shape[0] for _, modality, _ in given]}"

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ltx_port.transformer.adaln import AdaLNSingle, TimestepScale
 from ltx_port.transformer.conditioning import CrossConditioning, StreamConditioning, StreamState
 from ltx_port.transformer.head import OutputHead
-from ltx_port.transformer.inputs import ModalityInput
+from ltx_port.transformer.inputs import ModalityInput, StreamWidths
 from ltx_port.transformer.masks import ContextBias, SelfAttentionBias
 from ltx_port.transformer.modulation import AVCrossModulation, PromptModulation, StreamModulation
 from ltx_port.transformer.rope import RotaryEmbedding
@@ -31,6 +31,11 @@ class StreamShape:
     timestep_multiplier: float
     av_gate_multiplier: float
     eps: float
+
+    @property
+    def widths(self) -> StreamWidths:
+        """What the model fixes of the modality."""
+        return StreamWidths(self.in_channels, len(self.max_pos), self.dim)
 
 
 class Stream(nn.Module):

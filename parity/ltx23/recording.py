@@ -35,8 +35,14 @@ def open_recording(folder: Path, case: Case, dtype: torch.dtype, world: World) -
 
 
 def require_current(dump: Dump, case: Case, dtype: torch.dtype, world: World) -> None:
-    """Refuse a dump that was recorded from other weights or inputs than the case has today."""
+    """Refuse a dump that was recorded from other weights or inputs than the case has today, or has other taps."""
     require_same_origin(manifest(world, case, dtype, "port", "compare"), dump.manifest)
+    declared = {name for forward in world.forwards(case, dtype) for name in forward.plan.names}
+    extra = sorted(set(dump.names) - declared)
+    if extra:
+        raise IncompleteError(
+            extra[0], f"undeclared in the dump ({len(extra)} taps)", "only declared taps", "record the dump again"
+        )
 
 
 def record(request: CaptureRequest, case: Case, dtype: torch.dtype, world: World, progress: Progress) -> Manifest:

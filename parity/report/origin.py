@@ -1,6 +1,7 @@
 """Where a divergence begins, and where errors are born."""
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -46,7 +47,8 @@ def first_divergence(run: RunResult | Report) -> FirstDivergence | None:
 def birthplaces(cases: Iterable[ReportedCase], count: int) -> list[Birthplace]:
     """Give the taps that use most of their budget in the isolated mode, then those of largest error.
 
-    Taps without an isolated error are left out.
+    A tap stands for all passes of its case: the worst is shown, with the share of them all. Taps without an
+    isolated error are left out.
     """
     born = [(case, tap) for case in cases for tap in case.taps if tap.place.mode == ISOLATED and tap.relative_l2 != 0]
     # Scaled by the largest, so that no square overflows; NaN counts as infinite, here and in the order.
@@ -55,7 +57,17 @@ def birthplaces(cases: Iterable[ReportedCase], count: int) -> list[Birthplace]:
     weight = {key: _squared_share(error, largest) for key, error in size.items()}
     total = sum(weight.values())
     born.sort(key=lambda found: (-found[1].usage, -size[id(found[1])]))
-    return [Birthplace(case, tap, weight[id(tap)] / total) for case, tap in born[:count]]
+    worst: dict[tuple[int, str], tuple[ReportedCase, ReportedTap]] = {}
+    summed: dict[tuple[int, str], float] = defaultdict(float)
+    for case, tap in born:
+        key = id(case), _in_any_pass(tap)
+        worst.setdefault(key, (case, tap))
+        summed[key] += weight[id(tap)] / total
+    return [Birthplace(*worst[key], summed[key]) for key in list(worst)[:count]]
+
+
+def _in_any_pass(tap: ReportedTap) -> str:
+    return tap.place.tap.replace(f".{tap.place.forward}.", ".", 1)
 
 
 def _squared_share(error: float, largest: float) -> float:

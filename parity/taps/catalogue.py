@@ -21,7 +21,7 @@ class Catalogue:
     A file has `schema`, `stage`, `implementations`; `[[section]]`s, each with `[[section.group]]`s of `rows`
     (or a named `[template.X]` of rows) and bindings `each`; a section with `repeat = "block"` is laid out once
     for each block. `[[function]]`s declare functions to watch. `when` lists flags that must hold (`!flag`: must
-    not), as the binding reports them for a block of a pass.
+    not), as the binding reports them for a block of a pass; with a list `flags`, any other is an error.
     """
 
     def __init__(self, document: Mapping[str, Any], where: str):
@@ -33,6 +33,7 @@ class Catalogue:
         check_document(document, where)
         self._document = document
         self.stage: str = self._get("stage")
+        self._flags: frozenset[str] | None = frozenset(document["flags"]) if "flags" in document else None
         self.implementations: tuple[str, ...] = tuple(self._get("implementations"))
 
     @staticmethod
@@ -144,6 +145,13 @@ class Catalogue:
     def _holds(self, conditions: Iterable[str], active: frozenset[str], binding: Mapping[str, str]) -> bool:
         for condition in conditions:
             flag = self._fill(condition, binding)
+            if self._flags is not None and flag.removeprefix("!") not in self._flags:
+                raise BadInputError(
+                    f"{self._where}: condition {flag!r}",
+                    "no such flag",
+                    f"one of {', '.join(sorted(self._flags))}",
+                    "correct it, or add the flag to `flags`",
+                )
             if (flag[1:] in active) if flag.startswith("!") else (flag not in active):
                 return False
         return True

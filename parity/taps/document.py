@@ -11,7 +11,7 @@ from parity.errors import BadInputError
 
 _Check = Callable[[Any], bool]
 _TOP = {"schema", "stage", "implementations", "section"}
-_TOP_OPTIONAL = {"bind", "template", "function"}
+_TOP_OPTIONAL = {"bind", "flags", "template", "function"}
 
 
 def check_document(document: Mapping[str, Any], where: str) -> None:
@@ -19,6 +19,7 @@ def check_document(document: Mapping[str, Any], where: str) -> None:
     _keys(document, where, _TOP, _TOP_OPTIONAL)
     _value(document, "stage", where, _is_text, "a text")
     _value(document, "implementations", where, _is_texts, "a list of texts")
+    _value(document, "flags", where, _is_texts, "a list of texts")
     _value(document, "bind", where, _is_mapping_of_texts, "a table of texts")
     templates = _value(document, "template", where, _is_tables_by_name, "tables by name") or {}
     for name, template in templates.items():

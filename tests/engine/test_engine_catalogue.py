@@ -171,3 +171,12 @@ def test_a_file_that_is_not_text_is_refused_in_one_line(tmp_path):
     with pytest.raises(BadInputError) as caught:
         Catalogue.load(tmp_path / "toy.toml")
     assert one_line(caught.value, "not TOML")
+
+
+def test_a_misspelt_flag_is_refused_where_the_flags_are_listed(tmp_path):
+    listed = WHOLE.replace("schema = 1", 'schema = 1\nflags = ["wide", "short", "always", "never"]')
+    assert loaded(tmp_path, listed).expand("s", 1, flags("wide")).names
+    misspelt = listed.replace('when = ["!short"]', 'when = ["!shrot"]')
+    with pytest.raises(BadInputError, match="shrot") as refusal:
+        loaded(tmp_path, misspelt).expand("s", 1, flags("wide"))
+    one_line(refusal.value)

@@ -10,7 +10,9 @@ from parity.ltx23.world import World
 
 @pytest.mark.reference
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize(("frames", "height", "width", "fps"), [(25, 64, 96, 24.0), (9, 64, 64, 22.0), (121, 512, 768, 25.0)])
+@pytest.mark.parametrize(
+    ("frames", "height", "width", "fps"), [(25, 64, 96, 24.0), (9, 64, 64, 22.0), (121, 512, 768, 25.0)]
+)
 def test_positions_are_those_of_the_official_code(
     frames: int, height: int, width: int, fps: float, dtype: torch.dtype
 ) -> None:
