@@ -8,7 +8,7 @@ from parity.binding import load_binding
 from parity.cli.options import existing_folder
 from parity.cli.screen import Screen
 from parity.errors import BadInputError, ExitCode
-from parity.report import render, to_document, to_markdown, write_report
+from parity.report import as_report, render, to_document, to_markdown, write_report
 from parity.run.dumps import DumpPair, compare_dumps
 from parity.run.record import RunResult
 from parity.store import Dump
@@ -32,7 +32,7 @@ def add_parser(verbs: Any) -> None:
 
 def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
     """Compare, report, and give the verdict as an exit code."""
-    result = _result(arguments, screen)
+    result = as_report(_result(arguments, screen))
     if arguments.output is not None:
         write_report(result, arguments.output / "run.json")
         (arguments.output / "run.md").write_text(to_markdown(result), encoding="utf-8")

@@ -7,7 +7,7 @@ from parity.binding import RunRequest, load_binding
 from parity.cli.options import commas, existing_folder, positive
 from parity.cli.screen import Screen
 from parity.errors import ExitCode
-from parity.report import render, to_document, to_markdown, write_report
+from parity.report import as_report, render, to_document, to_markdown, write_report
 
 
 def add_parser(verbs: Any) -> None:
@@ -51,7 +51,7 @@ def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
         threads=arguments.threads,
     )
     with screen.progress() as progress:
-        result = binding.run(request, progress)
+        result = as_report(binding.run(request, progress))
     if arguments.output is not None:
         write_report(result, arguments.output / "run.json")
         (arguments.output / "run.md").write_text(to_markdown(result), encoding="utf-8")

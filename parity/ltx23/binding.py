@@ -56,9 +56,8 @@ class LTX23:
     def run(self, request: RunRequest, progress: Progress = silent) -> RunResult:
         """Run suites; without names: exact and drift where the official code is installed, else recorded."""
         suites = _suites(request)
-        cases = chosen_cases(request.cases)
         dtypes = tuple(dtype_named(name) for name in request.dtypes)
-        planned = list(jobs(suites, cases, dtypes))
+        planned = list(jobs(suites, request.cases, dtypes))
         if not planned:
             raise BadInputError(
                 "run", "no suite applies to these cases and precisions", "at least one", "choose others, or none"

@@ -125,7 +125,7 @@ class Case:
     """A row of the probe matrix.
 
     `config`, `config_edits` and `layers` decide its checkpoint, `geometry` the size of the clip, `dtypes` the
-    precisions it runs in. `drifts`: it is part of the suite `drift`; `recorded`: there are dumps of it.
+    precisions it runs in. `drifts`: the suite `drift` runs it unasked; `recorded`: there are dumps of it.
     """
 
     id: str
@@ -160,7 +160,6 @@ TRANSFORMER_CASES: Mapping[str, Case] = {
             lambda bench: _guidance(bench, 1),
             layers=2,
             geometry=SMALLEST,
-            drifts=True,
             recorded=True,
         ),
         Case("guided-b1", "one sample: the path that generation takes", lambda bench: _guidance(bench, 1), drifts=True),
@@ -179,7 +178,6 @@ TRANSFORMER_CASES: Mapping[str, Case] = {
             layers=2,
             config_edits=_ODD_CONSTANTS,
             geometry=SMALLEST,
-            drifts=True,
         ),
     )
 }

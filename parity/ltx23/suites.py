@@ -8,7 +8,7 @@ import torch
 
 from parity.binding import Progress
 from parity.judge import Budgets
-from parity.ltx23.cases import Case
+from parity.ltx23.cases import Case, chosen_cases
 from parity.ltx23.recording import open_recording
 from parity.ltx23.world import World
 from parity.run.forward import Forward
@@ -38,14 +38,14 @@ class Job:
         return f"{self.suite} {self.case.id} {str(self.dtype).removeprefix('torch.')}"
 
 
-def jobs(suites: tuple[str, ...], cases: list[Case], dtypes: tuple[torch.dtype, ...]) -> Iterator[Job]:
+def jobs(suites: tuple[str, ...], named: tuple[str, ...], dtypes: tuple[torch.dtype, ...]) -> Iterator[Job]:
     """Lay out what a run does: a suite takes the cases and precisions that it applies to."""
     for suite in suites:
-        for case in cases:
+        for case in chosen_cases(named):
             for dtype in case.dtypes:
                 applies = {
                     "exact": True,
-                    "drift": dtype is torch.bfloat16 and case.drifts,
+                    "drift": dtype is torch.bfloat16 and (case.drifts or bool(named)),
                     "recorded": case.recorded,
                 }[suite]
                 if applies and (not dtypes or dtype in dtypes):

@@ -76,7 +76,7 @@ def case_lines(run: RunResult | Report) -> list[CaseLine]:
 def group_lines(cases: Iterable[ReportedCase]) -> list[GroupLine]:
     """Summarise taps by group over all passes of the cases, in data-path order."""
     listed = list(cases)
-    members: dict[str, list[ReportedTap]] = defaultdict(list)
+    members: dict[str, list[ReportedTap]] = {group: [] for group in _data_path(listed)}
     for case in listed:
         for tap in case.taps:
             members[tap.place.group].append(tap)
@@ -91,6 +91,18 @@ def group_lines(cases: Iterable[ReportedCase]) -> list[GroupLine]:
         )
         for group, taps in members.items()
     ]
+
+
+def _data_path(cases: Iterable[ReportedCase]) -> list[str]:
+    """Merge the orders of all cases: one with fewer blocks must not push the head before the others' blocks."""
+    merged: list[str] = []
+    for case in cases:
+        place = 0
+        for group in dict.fromkeys(tap.place.group for tap in case.taps):
+            if group not in merged:
+                merged.insert(place, group)
+            place = merged.index(group) + 1
+    return merged
 
 
 def spread(values: Sequence[float]) -> Spread:

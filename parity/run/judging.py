@@ -1,6 +1,6 @@
 """One forward pass in three modes, every tap judged."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -131,8 +131,3 @@ def _gains(seen: dict[Mode, Recording], oracle: Oracle, forward: Forward) -> dic
         # The wider precision shows what the blocks do to an error, without adding rounding of its own.
         return block_gains(forward.plan, oracle.truth(Mode.CHAINED), oracle.truth(Mode.TEACHER_FORCED), fed)
     return block_gains(forward.plan, seen[Mode.CHAINED], seen[Mode.TEACHER_FORCED], fed)
-
-
-def groups_in_order(results: Sequence[TapResult]) -> Iterator[str]:
-    """Give each group once, in the order of the data path."""
-    yield from dict.fromkeys(result.place.group for result in results)

@@ -6,7 +6,6 @@ from parity.binding import RunRequest
 from parity.errors import ExitCode
 from parity.judge import TapResult, Verdict
 from parity.ltx23.binding import BINDING
-from parity.ltx23.cases import TRANSFORMER_CASES
 from parity.ltx23.faults import FAULTS, Fault
 from parity.run.record import RunResult
 
@@ -34,7 +33,7 @@ def test_a_fault_is_over_budget_and_named_at_its_module(fault: Fault) -> None:
         assert first_over(result, mode).place.tap == f"transformer.pass_cond.{fault.first_tap}"
 
 
-@pytest.mark.parametrize("fault", [f for f in FAULTS.values() if TRANSFORMER_CASES[f.case].drifts], ids=lambda f: f.id)
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
 def test_drift_budgets_do_not_let_a_fault_through(fault: Fault) -> None:
     result = run(fault, "drift", fault.case)
     assert result.exit_code is ExitCode.OVER_BUDGET
