@@ -99,6 +99,15 @@ def _suites(request: RunRequest) -> tuple[str, ...]:
     unknown = [suite for suite in request.suites if suite not in SUITES]
     if unknown:
         raise BadInputError(f"suite {unknown[0]!r}", "unknown", f"one of {', '.join(SUITES)}", "choose one")
+    contradiction = {"recorded": LIVE_SUITES, "live": ("recorded",), "auto": ()}[request.reference]
+    for suite in request.suites:
+        if suite in contradiction:
+            raise BadInputError(
+                f"suite {suite!r} with --reference {request.reference}",
+                "they contradict each other",
+                "a suite of that reference",
+                "leave one of the two out",
+            )
     if request.suites:
         return request.suites
     live = request.reference == "live" or (request.reference == "auto" and installed_release() == REFERENCE_RELEASE)

@@ -189,6 +189,8 @@ BAD_INPUT: list[list[str]] = [
     ["run", "--dtype", "nope"],
     ["run", "--fault", "nope"],
     ["run", "--suite", "recorded", "--case", "streams"],
+    ["run", "--suite", "exact", "--reference", "recorded"],
+    ["run", "--suite", "recorded", "--reference", "live"],
     ["run", "--device", "cuda:99"],
     ["run", "--device", "nonsense"],
     ["run", "--model", "nope"],
