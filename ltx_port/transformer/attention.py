@@ -32,12 +32,16 @@ _KERNELS = {
 
 @dataclass(frozen=True)
 class AttentionShape:
-    """Widths of one attention: of its queries, of its keys and values, and of its heads."""
+    """Widths of one attention: of its queries, of its keys and values, and of its heads.
+
+    `rotary`: queries and keys are rotated by their positions (text has none).
+    """
 
     query_dim: int
     context_dim: int
     heads: int
     head_dim: int
+    rotary: bool
 
     @property
     def inner_dim(self) -> int:
@@ -94,8 +98,8 @@ class Attention(nn.Module):
         self.to_v = nn.Linear(shape.context_dim, inner)
         self.q_norm = nn.RMSNorm(inner, eps=eps)
         self.k_norm = nn.RMSNorm(inner, eps=eps)
-        self.rotate_q = Rotate()
-        self.rotate_k = Rotate()
+        self.rotate_q = Rotate() if shape.rotary else None
+        self.rotate_k = Rotate() if shape.rotary else None
         self.kernel = AttentionKernel(shape.heads)
         self.to_gate_logits = nn.Linear(shape.query_dim, shape.heads)
         self.head_gate = HeadGate()
@@ -110,7 +114,7 @@ class Attention(nn.Module):
         rope: tuple[RotaryTable, RotaryTable] | None = None,
         keep_mask: Float[Tensor, "batch 1 1"] | None = None,
     ) -> Float[Tensor, "batch tokens dim"]:
-        """Attend with the rotary tables of (queries, keys).
+        """Attend with the rotary tables of (queries, keys), which a rotary attention needs.
 
         Where `keep_mask` is 0 (self-attention only) the values pass through in place of what was attended to.
         """
@@ -134,7 +138,8 @@ class Attention(nn.Module):
     ) -> Tensor:
         query = self.q_norm(self.to_q(x))
         key = self.k_norm(self.to_k(context))
-        if rope is not None:
+        if self.rotate_q is not None and self.rotate_k is not None:
+            assert rope is not None, "a rotary attention without tables"
             query, key = self.rotate_q(query, rope[0]), self.rotate_k(key, rope[1])
         return self.kernel(query, key, value, bias)
 

@@ -37,7 +37,7 @@ class CrossDirection(nn.Module):
         self.modulate = Modulate()
         self.modulate_context = Modulate()
         # Heads have the audio stream's width in both directions.
-        shape = AttentionShape(receiver.dim, source.dim, audio.heads, audio.head_dim)
+        shape = AttentionShape(receiver.dim, source.dim, audio.heads, audio.head_dim, rotary=True)
         self.attn = Attention(shape, receiver.eps)
         self.residual = GatedResidual()
 

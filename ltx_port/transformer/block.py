@@ -28,7 +28,7 @@ class SelfAttentionLayer(nn.Module):
         self.skip = skip
         self.norm = TokenNorm(shape.eps)
         self.modulate = Modulate()
-        self.attn = Attention(AttentionShape(shape.dim, shape.dim, shape.heads, shape.head_dim), shape.eps)
+        self.attn = Attention(AttentionShape(shape.dim, shape.dim, shape.heads, shape.head_dim, rotary=True), shape.eps)
         self.residual = GatedResidual()
 
     def forward(
@@ -59,7 +59,9 @@ class TextCrossLayer(nn.Module):
         self.modulate = Modulate()
         self.prompt_modulation = PromptModulation(shape.dim)
         self.modulate_context = Modulate()
-        self.attn = Attention(AttentionShape(shape.dim, shape.dim, shape.heads, shape.head_dim), shape.eps)
+        self.attn = Attention(
+            AttentionShape(shape.dim, shape.dim, shape.heads, shape.head_dim, rotary=False), shape.eps
+        )
         self.residual = GatedResidual()
 
     def forward(self, stream: StreamState, modulation: Modulation) -> Float[Tensor, "batch tokens dim"]:

@@ -2,7 +2,7 @@
 
 import importlib
 import inspect
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -39,6 +39,7 @@ class Probe:
         self._modules = dict(root.named_modules())
         self._stack = CallStack()
         self._seen: set[str] = set()
+        self._module_calls: Counter[str] = Counter()
         self._expected = plan.names
         self._by_module: dict[str, list[_Watched]] = defaultdict(list)
         self._by_call: dict[tuple[str, str, str], list[_Watched]] = defaultdict(list)
@@ -111,22 +112,33 @@ class Probe:
         inputs = [w for w in watched if w.port.side is Side.IN]
         outputs = [w for w in watched if w.port.side is Side.OUT]
         signature = inspect.signature(module.forward) if inputs else None
-        # Only where functions are watched does it matter which module is running.
-        counting = bool(self._sites)
+        running: list[int] = []
 
         def before(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any] | None:
             self._stack.enter(path)
-            return self._visit_inputs(signature, inputs, (args, kwargs)) if signature is not None else None
+            running.append(self._next_call(path, watched))
+            now = _of_call(inputs, running[-1])
+            return self._visit_inputs(signature, now, (args, kwargs)) if signature is not None and now else None
 
         def after(_: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
-            if counting:
-                self._require_all_calls(self._stack.leave(path))
-            return self._visit_outputs(outputs, output)
+            self._require_all_calls(self._stack.leave(path))
+            return self._visit_outputs(_of_call(outputs, running.pop()), output)
 
-        if counting or inputs:
-            self._exit.callback(module.register_forward_pre_hook(before, with_kwargs=True).remove)
-        if counting or outputs:
-            self._exit.callback(module.register_forward_hook(after).remove)
+        self._exit.callback(module.register_forward_pre_hook(before, with_kwargs=True).remove)
+        self._exit.callback(module.register_forward_hook(after).remove)
+
+    def _next_call(self, path: str, watched: Sequence[_Watched]) -> int:
+        index = self._module_calls[path]
+        self._module_calls[path] += 1
+        numbered = [w.port.occurrence for w in watched if w.port.occurrence is not None]
+        if len(numbered) == len(watched) > 0 and index > max(numbered):
+            raise IncompleteError(
+                f"module {path!r}",
+                f"call number {index + 1}",
+                f"{max(numbered) + 1} calls",
+                "declare every call of the module in the catalogue",
+            )
+        return index
 
     def _visit_inputs(
         self,
@@ -211,6 +223,10 @@ class Probe:
                 "declare the calls of this pass in the catalogue",
             )
         return self._by_call.get((path, site.function, declared[index]), ())
+
+
+def _of_call(watched: Sequence[_Watched], index: int) -> list[_Watched]:
+    return [w for w in watched if w.port.occurrence in (None, index)]
 
 
 def _resolve(target: str) -> tuple[Any, str, Callable[..., Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 from parity.errors import BadInputError
 
 _GRAMMAR = re.compile(
-    r"(?P<module>[^>:\n]*)(::(?P<function>[\w.]+)@(?P<call>[\w.]+))?>(?P<side>in|out|attr)(?P<select>(\.\w+)*)"
+    r"(?P<module>[^>:#\n]*)(#(?P<occurrence>\d+))?(::(?P<function>[\w.]+)@(?P<call>[\w.]+))?>(?P<side>in|out|attr)(?P<select>(\.\w+)*)"
 )
 
 
@@ -30,7 +30,8 @@ class Port:
     Written `module.path>out`, `module.path>in.context` (an argument by name or by number),
     `module.path>out.0.tokens` (an element, then an attribute of it), `module.path>attr.scale` (a resolved
     constant), or `module.path::function@call>out` for a function that the module calls: `call` names one of the
-    calls that the catalogue lists in their order.
+    calls that the catalogue lists in their order. `module.path#1>out` is the second call of a module that runs more
+    than once in a pass; without a number it must run once.
     """
 
     module: str
@@ -38,6 +39,7 @@ class Port:
     select: tuple[str, ...]
     function: str | None = None
     call: str | None = None
+    occurrence: int | None = None
 
     @staticmethod
     def parse(text: str) -> "Port":
@@ -51,19 +53,25 @@ class Port:
                 "correct the catalogue",
             )
         select = tuple(part for part in match["select"].split(".") if part)
-        port = Port(match["module"], Side(match["side"]), select, match["function"], match["call"])
+        occurrence = None if match["occurrence"] is None else int(match["occurrence"])
+        port = Port(match["module"], Side(match["side"]), select, match["function"], match["call"], occurrence)
         if port.side is not Side.OUT and not select:
             raise BadInputError(
                 f"port {text!r}", "no selector", f"which {port.side.value} it reads", "add .name or .number"
             )
-        if port.side is Side.ATTR and port.function:
-            raise BadInputError(f"port {text!r}", "attr of a function", "in or out of it", "correct the catalogue")
+        if port.side is Side.ATTR and (port.function or port.occurrence is not None):
+            raise BadInputError(f"port {text!r}", "attr of a call", "in or out of it", "correct the catalogue")
+        if port.function and port.occurrence is not None:
+            raise BadInputError(
+                f"port {text!r}", "a numbered call of a function", "a call by name", "name the call in the catalogue"
+            )
         return port
 
     def __str__(self) -> str:
         """Give the port as the catalogue writes it."""
         function = f"::{self.function}@{self.call}" if self.function else ""
-        return f"{self.module}{function}>{'.'.join((self.side.value, *self.select))}"
+        number = "" if self.occurrence is None else f"#{self.occurrence}"
+        return f"{self.module}{number}{function}>{'.'.join((self.side.value, *self.select))}"
 
 
 def select(value: Any, path: Sequence[str], where: str) -> Any:

@@ -37,7 +37,7 @@ def test_nothing_is_left_of_the_probe_whatever_happened(fails):
 def test_hooks_are_there_while_the_probe_is():
     root = Tower(1)
     with Probe(root, "own", plan_of({"tap": "blocks.0>out"}), Recorder()):
-        assert hooks_of(root)["blocks.0"] == 1
+        assert hooks_of(root)["blocks.0"] == 2
         root(torch.ones(1, 4))
     assert set(hooks_of(root).values()) == {0}
 
@@ -109,3 +109,30 @@ def test_a_part_that_fails_and_is_caught_leaves_the_order_of_calls_right():
     sites = [("doubled", DOUBLED, {"inner.1": ("only",)})]
     seen = observed(root, {"tap": "inner.1::doubled@only>out", "end": ">out"}, X, sites=sites)
     assert torch.equal(seen["tap"], X * 2)
+
+
+def twice(inner, x):
+    return inner(inner(x))
+
+
+def test_each_call_of_a_module_is_kept_by_its_number():
+    inner = nn.Linear(3, 3)
+    root = Wrapped(inner, twice)
+    found = observed(root, {"first": "inner#0>out", "second": "inner#1>out", "again": "inner#1>in.input"}, X)
+    with torch.no_grad():
+        once = inner(X)
+        assert torch.equal(found["first"], once)
+        assert torch.equal(found["again"], once)
+        assert torch.equal(found["second"], inner(once))
+
+
+def test_a_numbered_call_that_does_not_come_is_refused():
+    with pytest.raises(IncompleteError) as caught:
+        observed(Wrapped(nn.Linear(3, 3), twice), {"a": "inner#0>out", "b": "inner#1>out", "c": "inner#2>out"}, X)
+    assert one_line(caught.value, "c", "not reached")
+
+
+def test_a_call_more_than_the_numbered_ones_is_refused():
+    with pytest.raises(IncompleteError) as caught:
+        observed(Wrapped(nn.Linear(3, 3), twice), {"a": "inner#0>out"}, X)
+    assert one_line(caught.value, "inner", "call number 2", "1 calls")

@@ -184,7 +184,7 @@ def query_table_for_keys(model: DenoisedPrediction) -> None:
     def forward(self: Rotate, x: Tensor, table: RotaryTable) -> Tensor:
         return Rotate.forward(self, x, RotaryTable(cos=table.cos.flip(2), sin=table.sin.flip(2)))
 
-    _forward([direction.attn.rotate_k for direction in _every(model, CrossDirection)], forward)
+    _forward([d.attn.rotate_k for d in _every(model, CrossDirection) if d.attn.rotate_k is not None], forward)
 
 
 @planted("Z5", first_tap="block00.audio.v2a.context")
