@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from parity.binding import load_binding
-from parity.cli.options import existing_folder
+from parity.cli import outcome
 from parity.cli.screen import Screen
 from parity.errors import BadInputError, ExitCode
-from parity.report import as_report, render, to_document, to_markdown, write_report
 from parity.run.dumps import DumpPair, compare_dumps
 from parity.run.record import RunResult
 from parity.store import Dump
@@ -25,22 +24,13 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("candidate", type=Path, nargs="?", metavar="CANDIDATE", help="the candidate's dump")
     parser.add_argument("--live", action="store_true", help="run the port now, instead of reading a second dump")
     parser.add_argument("--suite", default="recorded", help="the budgets to hold two dumps to (default: %(default)s)")
-    parser.add_argument("--details", action="store_true", help="show every table, identical or not")
-    parser.add_argument("--output", type=existing_folder, metavar="FOLDER", help="write run.json and run.md there")
+    outcome.add_options(parser)
     parser.set_defaults(act=act)
 
 
 def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
     """Compare, report, and give the verdict as an exit code."""
-    result = as_report(_result(arguments, screen))
-    if arguments.output is not None:
-        write_report(result, arguments.output / "run.json")
-        (arguments.output / "run.md").write_text(to_markdown(result), encoding="utf-8")
-    if arguments.json:
-        screen.json(to_document(result))
-    else:
-        render(result, screen.out, details=arguments.details)
-    return result.exit_code
+    return outcome.deliver(_result(arguments, screen), arguments, screen)
 
 
 def _result(arguments: argparse.Namespace, screen: Screen) -> RunResult:

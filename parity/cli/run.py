@@ -4,10 +4,10 @@ import argparse
 from typing import Any
 
 from parity.binding import RunRequest, load_binding
-from parity.cli.options import commas, existing_folder, positive
+from parity.cli import outcome
+from parity.cli.options import commas, positive
 from parity.cli.screen import Screen
 from parity.errors import ExitCode
-from parity.report import as_report, render, to_document, to_markdown, write_report
 
 
 def add_parser(verbs: Any) -> None:
@@ -30,8 +30,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--threads", type=positive, help="CPU threads (default: torch's choice)")
     parser.add_argument("--fault", metavar="ID", help="plant a known fault in the port, to see what is reported")
     parser.add_argument("--list", action="store_true", help="list suites, cases and faults, and run nothing")
-    parser.add_argument("--details", action="store_true", help="show every case's table, identical or not")
-    parser.add_argument("--output", type=existing_folder, metavar="FOLDER", help="write run.json and run.md there")
+    outcome.add_options(parser)
     parser.set_defaults(act=act)
 
 
@@ -51,15 +50,8 @@ def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
         threads=arguments.threads,
     )
     with screen.progress() as progress:
-        result = as_report(binding.run(request, progress))
-    if arguments.output is not None:
-        write_report(result, arguments.output / "run.json")
-        (arguments.output / "run.md").write_text(to_markdown(result), encoding="utf-8")
-    if arguments.json:
-        screen.json(to_document(result))
-    else:
-        render(result, screen.out, details=arguments.details)
-    return result.exit_code
+        result = binding.run(request, progress)
+    return outcome.deliver(result, arguments, screen)
 
 
 def _list(arguments: argparse.Namespace, screen: Screen) -> ExitCode:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from parity.errors import BadInputError, ParityError
 from parity.report.document import from_document, to_document
+from parity.report.markdown import to_markdown
 from parity.report.record import Report
 from parity.run.record import RunResult
 from parity.store import strict_json
@@ -17,12 +18,12 @@ def write_report(run: RunResult | Report, path: Path) -> None:
 
     BadInputError where the folder cannot be written to, or the run's records contradict each other.
     """
-    content = strict_json.encode(str(path), to_document(run)) + b"\n"
-    try:
-        _replace(path, content)
-    except OSError as error:
-        got = error.strerror or type(error).__name__
-        raise BadInputError(str(path), got, "a file in a folder that can be written to", "check the path") from error
+    _publish(path, strict_json.encode(str(path), to_document(run)) + b"\n")
+
+
+def write_markdown(run: RunResult | Report, path: Path) -> None:
+    """Write a run as Markdown; likewise whole or not at all, and the same errors."""
+    _publish(path, to_markdown(run).encode())
 
 
 def read_report(path: Path) -> Report:
@@ -37,6 +38,14 @@ def read_report(path: Path) -> Report:
     except ParityError as error:
         raise BadInputError(str(path), error.got, "a whole report", "write the report again") from error
     return from_document(value, str(path))
+
+
+def _publish(path: Path, content: bytes) -> None:
+    try:
+        _replace(path, content)
+    except OSError as error:
+        got = error.strerror or type(error).__name__
+        raise BadInputError(str(path), got, "a file in a folder that can be written to", "check the path") from error
 
 
 def _replace(path: Path, content: bytes) -> None:

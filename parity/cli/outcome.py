@@ -1,0 +1,28 @@
+"""How a verb that judged something shows what it found."""
+
+import argparse
+
+from parity.cli.options import existing_folder
+from parity.cli.screen import Screen
+from parity.errors import ExitCode
+from parity.report import as_report, render, to_document, write_markdown, write_report
+from parity.run.record import RunResult
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how the outcome is shown."""
+    parser.add_argument("--details", action="store_true", help="show every case's table, identical or not")
+    parser.add_argument("--output", type=existing_folder, metavar="FOLDER", help="write run.json and run.md there")
+
+
+def deliver(result: RunResult, arguments: argparse.Namespace, screen: Screen) -> ExitCode:
+    """Write and print the report as asked, and give the verdict as an exit code."""
+    report = as_report(result)
+    if arguments.output is not None:
+        write_report(report, arguments.output / "run.json")
+        write_markdown(report, arguments.output / "run.md")
+    if arguments.json:
+        screen.json(to_document(report))
+    else:
+        render(report, screen.out, details=arguments.details)
+    return report.exit_code
