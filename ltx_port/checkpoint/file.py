@@ -1,6 +1,7 @@
 """The official single-file checkpoint, memory-mapped: its metadata, and its tensors one at a time."""
 
 import hashlib
+import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from ltx_port.checkpoint.config import CheckpointConfig, parse_config
+from ltx_port.checkpoint.mapped import MappedTensors
 from ltx_port.errors import InputError
 
 _GET_AGAIN = "fetch the file again, and compare its size with the source's"
@@ -36,7 +38,7 @@ class CheckpointFile:
 
     def __init__(self, path: Path, handle: Any, metadata: dict[str, str], identity: _Identity):
         self.path = path
-        self._handle = handle
+        self._tensors: MappedTensors | None = None
         self.config = parse_config(_metadata(path, metadata, "config"), f"{path}: config")
         self.model_version = _supported_version(path, _metadata(path, metadata, "model_version"))
         self._entries = {key: _entry(handle, key) for key in handle.keys()}  # noqa: SIM118  (not a mapping)
@@ -56,7 +58,8 @@ class CheckpointFile:
             raise InputError(str(path), got, "a .safetensors file", "give the path of the checkpoint")
         identity = _identity(path)
         try:
-            handle: Any = safe_open(path, framework="pt", device="cpu")
+            # For its checks of the header alone: opened for torch, it reserves memory for the whole file.
+            handle: Any = safe_open(path, framework="numpy")
             metadata = handle.metadata()
         except (SafetensorError, OSError, ValueError) as error:
             got = f"unreadable or truncated ({_one_line(error)})"
@@ -85,9 +88,22 @@ class CheckpointFile:
         On the CPU and in the file's own dtype the tensor is the mapped file itself: pages are read on first
         use, and the file must stay as it is for as long as the tensor lives.
         """
-        self.dtype(key)
-        tensor: torch.Tensor = self._handle.get_tensor(key)
+        tensor = self._mapped().tensor(key, self.shape(key), self.dtype(key))
         return tensor.to(device=device, dtype=dtype or tensor.dtype)
+
+    def _mapped(self) -> MappedTensors:
+        if self._tensors is None:
+            try:
+                tensors = MappedTensors(self.path)
+            except (OSError, ValueError) as error:
+                raise InputError(str(self.path), _one_line(error), "a readable file", _GET_AGAIN) from None
+            if _identity_of(tensors.stat) != self._identity:
+                raise self._changed()
+            self._tensors = tensors
+        return self._tensors
+
+    def _changed(self) -> InputError:
+        return InputError(str(self.path), "changed since it was opened", "the file that was opened", "open it again")
 
     def sha256(self) -> str:
         """Give the SHA-256 of the whole file in hex: the identity of the weights in a manifest."""
@@ -99,8 +115,7 @@ class CheckpointFile:
                 raise InputError(str(self.path), _one_line(error), "a readable file", _GET_AGAIN) from None
             # The mapping still shows the old file when another takes its name: one hash, other weights.
             if _identity(self.path) != self._identity:
-                expected = "the file that was opened"
-                raise InputError(str(self.path), "changed since it was opened", expected, "open it again")
+                raise self._changed()
             self._sha256 = digest
         return self._sha256
 
@@ -129,7 +144,10 @@ def _supported_version(path: Path, version: str) -> str:
 
 
 def _identity(path: Path) -> _Identity:
-    stat = path.stat()
+    return _identity_of(path.stat())
+
+
+def _identity_of(stat: os.stat_result) -> _Identity:
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 

@@ -8,7 +8,9 @@ from torch import nn
 
 from ltx_port.checkpoint.file import CheckpointFile
 from ltx_port.checkpoint.load import load_transformer
+from ltx_port.errors import InputError
 from ltx_port.transformer import DenoisedPrediction, ModalityInput, Perturbation, Skip
+from parity.errors import BadInputError
 from parity.ltx23.passes import ForwardPass, SampleSkips, Skipped, StreamInput
 
 _SKIPS = {
@@ -20,8 +22,11 @@ _SKIPS = {
 
 
 def load_port(checkpoint: Path, device: torch.device, dtype: torch.dtype) -> DenoisedPrediction:
-    """Give the port with the checkpoint's weights."""
-    return DenoisedPrediction(load_transformer(CheckpointFile.open(checkpoint), device, dtype))
+    """Give the port with the checkpoint's weights; BadInputError where the port refuses the file."""
+    try:
+        return DenoisedPrediction(load_transformer(CheckpointFile.open(checkpoint), device, dtype))
+    except InputError as error:
+        raise BadInputError(error.where, error.got, error.expected, error.next_step) from error
 
 
 def call_port(model: nn.Module, forward: ForwardPass) -> None:

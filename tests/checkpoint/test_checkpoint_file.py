@@ -1,6 +1,7 @@
 """The checkpoint file: whole and known, or refused in one line."""
 
 import hashlib
+import json
 import os
 import struct
 from pathlib import Path
@@ -165,3 +166,54 @@ def test_every_version_of_2_3_is_taken(tmp_path, version):
 def test_a_malformed_config_is_refused(tmp_path):
     save_file(TENSORS, tmp_path / "x.safetensors", METADATA | {"config": "{"})
     assert "malformed" in _refusal(tmp_path / "x.safetensors").got
+
+
+def test_a_file_larger_than_memory_is_opened_and_read(tmp_path):
+    """A sparse file of the real size and beyond: mapping it must reserve nothing."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    columns = 1 << 20
+    rows = 4 * memory // (2 * columns)
+    header = {
+        "large": {"dtype": "BF16", "shape": [rows, columns], "data_offsets": [0, rows * columns * 2]},
+        "__metadata__": {"config": config_text("tiny"), "model_version": "2.3.0"},
+    }
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    path = tmp_path / "sparse.safetensors"
+    with path.open("wb") as stream:
+        stream.write(len(text).to_bytes(8, "little") + text)
+        stream.truncate(8 + len(text) + rows * columns * 2)
+        stream.seek(-2, os.SEEK_END)
+        stream.write(b"\x80\x3f")
+    tensor = CheckpointFile.open(path).read("large", "cpu")
+    assert tensor.shape == (rows, columns)
+    assert float(tensor[0, 0]) == 0.0
+    assert float(tensor[-1, -1]) == 1.0
+
+
+def test_tensors_that_are_not_aligned_are_read_too(tmp_path):
+    odd, even = torch.tensor([1.5], dtype=torch.bfloat16), torch.arange(3, dtype=torch.float32)
+    data = odd.view(torch.uint8).numpy().tobytes() + even.numpy().tobytes()
+    header = {
+        "odd": {"dtype": "BF16", "shape": [1], "data_offsets": [0, 2]},
+        "even": {"dtype": "F32", "shape": [3], "data_offsets": [2, 14]},
+        "empty": {"dtype": "F32", "shape": [0, 3], "data_offsets": [14, 14]},
+        "__metadata__": {"config": config_text("tiny"), "model_version": "2.3.0"},
+    }
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    path = tmp_path / "odd.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
+    file = CheckpointFile.open(path)
+    assert torch.equal(file.read("odd", "cpu"), odd)
+    assert torch.equal(file.read("even", "cpu"), even)
+    assert file.read("empty", "cpu").shape == (0, 3)
+
+
+def test_writing_to_a_tensor_leaves_the_file(tmp_path):
+    path = tmp_path / "one.safetensors"
+    save_file({"a": torch.ones(4)}, path, {"config": config_text("tiny"), "model_version": "2.3.0"})
+    before = path.read_bytes()
+    CheckpointFile.open(path).read("a", "cpu").fill_(7.0)
+    assert path.read_bytes() == before
+    assert float(CheckpointFile.open(path).read("a", "cpu").sum()) == 4.0
