@@ -14,7 +14,7 @@ from parity.errors import BadInputError
 SCHEMA = 1
 # Figures of a comparison that a budget may gate on, each an error where 0 means none.
 GATES = ("relative_l2", "max_abs")
-_ROW_KEYS = {"suite", "rule", "taps", "except", "modes", "reason", *GATES}
+_ROW_KEYS = {"suite", "rule", "taps", "except", "modes", "dtypes", "reason", *GATES}
 _TOP_KEYS = {"schema", "groups", "budget"}
 _ALLOWANCE_KEYS = {"ratio", "floor", "ceiling"}
 
@@ -52,21 +52,26 @@ class Allowance:
 
 @dataclass(frozen=True)
 class Budget:
-    """One row: the taps of a suite that it covers, the rule, and the allowance for each gated figure."""
+    """One row: the taps of a suite that it covers, the rule, and the allowance for each gated figure.
+
+    Without `modes` it covers every mode, without `dtypes` every working precision.
+    """
 
     suite: str
     rule: Rule
     taps: tuple[str, ...]
     excluded: tuple[str, ...]
     modes: tuple[str, ...]
+    dtypes: tuple[str, ...]
     allowances: Mapping[str, Allowance]
     reason: str
     number: int
 
-    def covers(self, tap: str, mode: str) -> bool:
-        """Whether this row rules that tap in that mode."""
+    def covers(self, tap: str, mode: str, dtype: str) -> bool:
+        """Whether this row rules that tap in that mode of a run in that working precision."""
         return (
             (not self.modes or mode in self.modes)
+            and (not self.dtypes or dtype in self.dtypes)
             and any(fnmatchcase(tap, pattern) for pattern in self.taps)
             and not any(fnmatchcase(tap, pattern) for pattern in self.excluded)
         )
@@ -77,7 +82,7 @@ class Budgets:
 
     def __init__(self, rows: Iterable[Budget], where: str):
         self.rows, self._where = tuple(rows), where
-        self._found: dict[tuple[str, str, str], Budget] = {}
+        self._found: dict[tuple[str, str, str, str], Budget] = {}
 
     @staticmethod
     def load(path: Path) -> "Budgets":
@@ -100,15 +105,15 @@ class Budgets:
         groups = {name: _texts(written, name, f"{path.name}: groups") for name in written}
         return Budgets([_row(row, groups, f"{path.name}: row {i + 1}", i + 1) for i, row in enumerate(rows)], path.name)
 
-    def row(self, suite: str, tap: str, mode: str) -> Budget:
+    def row(self, suite: str, tap: str, mode: str, dtype: str) -> Budget:
         """Give the one row for a tap; BadInputError where there is none, or more than one."""
-        key = (suite, tap, mode)
+        key = (suite, tap, mode, dtype)
         if key not in self._found:
-            matching = [row for row in self.rows if row.suite == suite and row.covers(tap, mode)]
+            matching = [row for row in self.rows if row.suite == suite and row.covers(tap, mode, dtype)]
             if len(matching) != 1:
                 rows = ", ".join(f"row {row.number}" for row in matching) or "no row"
                 raise BadInputError(
-                    f"{self._where}: {tap} ({suite}, {mode})",
+                    f"{self._where}: {tap} ({suite}, {mode}, {dtype})",
                     rows,
                     "exactly one budget row",
                     "narrow the patterns, or add a row",
@@ -158,6 +163,7 @@ def _row(row: Mapping[str, Any], groups: Mapping[str, tuple[str, ...]], at: str,
         taps=_patterns(_texts(row, "taps", at), groups, at),
         excluded=_patterns(_texts(row, "except", at), groups, at),
         modes=_texts(row, "modes", at),
+        dtypes=_texts(row, "dtypes", at),
         allowances=allowances,
         reason=row["reason"],
         number=number,

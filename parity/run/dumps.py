@@ -86,6 +86,7 @@ def _result(pair: DumpPair, name: str) -> TapResult:
     same = pair.candidate.entry(name).sha256 == pair.reference.entry(name).sha256
     comparison = compare(own, reference, CompareOptions(name=name))
     place = TapPlace(pair.reference.manifest.case, "dumps", name, pair.groups.get(name, "undeclared"), "chained")
-    budget = pair.budgets.row(pair.suite, name, "chained")
-    working = getattr(torch, pair.reference.manifest.dtype)
+    dtype = pair.reference.manifest.dtype
+    budget = pair.budgets.row(pair.suite, name, "chained", dtype)
+    working = getattr(torch, dtype)
     return judge(place, Measurement(comparison, None, same), budget, working)

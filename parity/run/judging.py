@@ -77,7 +77,7 @@ class _Judging:
         own = self._seen[tap.name]
         reference, truth = _found(self._oracle.values, tap.name), _found(self._truth, tap.name)
         _require_alike(tap.name, own, reference)
-        budget = self._bar.budgets.row(self._bar.suite, tap.name, self._mode.value)
+        budget = self._bar.budgets.row(self._bar.suite, tap.name, self._mode.value, _name(self._bar.working))
         place = TapPlace(self._bar.case, self._forward.name, tap.name, tap.group, self._mode.value)
         return judge(place, self._measure(tap.name, own, reference, truth), budget, self._bar.working)
 
@@ -131,3 +131,7 @@ def _gains(seen: dict[Mode, Recording], oracle: Oracle, forward: Forward) -> dic
         # The wider precision shows what the blocks do to an error, without adding rounding of its own.
         return block_gains(forward.plan, oracle.truth(Mode.CHAINED), oracle.truth(Mode.TEACHER_FORCED), fed)
     return block_gains(forward.plan, seen[Mode.CHAINED], seen[Mode.TEACHER_FORCED], fed)
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -32,7 +32,7 @@ reason = "a test"
 
 
 def test_a_row_holds_what_the_file_says(tmp_path):
-    row = budgets(tmp_path, PEER).row("toy", "block.out", "chained")
+    row = budgets(tmp_path, PEER).row("toy", "block.out", "chained", "float32")
     assert (row.rule, row.taps, row.excluded, row.modes) == (
         Rule.PEER,
         ("*",),
@@ -49,29 +49,29 @@ def test_a_row_holds_what_the_file_says(tmp_path):
 )
 def test_a_tap_without_a_row_is_refused_in_one_line(tmp_path, suite, tap, mode):
     with pytest.raises(BadInputError) as caught:
-        budgets(tmp_path, PEER).row(suite, tap, mode)
+        budgets(tmp_path, PEER).row(suite, tap, mode, "float32")
     assert one_line(caught.value, "budgets.toml", tap, suite, mode, "no row")
 
 
 def test_a_tap_with_two_rows_is_refused_in_one_line(tmp_path):
     with pytest.raises(BadInputError) as caught:
-        budgets(tmp_path, PEER.replace('"@inputs", ', "")).row("toy", "block.in", "chained")
+        budgets(tmp_path, PEER.replace('"@inputs", ', "")).row("toy", "block.in", "chained", "float32")
     assert one_line(caught.value, "row 1, row 2")
 
 
 def test_patterns_tell_capital_letters_apart(tmp_path):
     with pytest.raises(BadInputError):
-        budgets(tmp_path, PEER).row("toy", "block.IN", "isolated")
+        budgets(tmp_path, PEER).row("toy", "block.IN", "isolated", "float32")
 
 
 def test_a_row_that_no_tap_asked_for_is_refused(tmp_path):
     read = budgets(tmp_path, PEER)
-    read.row("toy", "block.out", "chained")
+    read.row("toy", "block.out", "chained", "float32")
     assert [row.number for row in read.unused("toy")] == [2]
     with pytest.raises(BadInputError) as caught:
         read.refuse_unused("toy")
     assert one_line(caught.value, "row 2", "matches no tap")
-    read.row("toy", "block.in", "isolated")
+    read.row("toy", "block.in", "isolated", "float32")
     read.refuse_unused("toy")
     read.refuse_unused("a suite that did not run")
 
@@ -126,8 +126,8 @@ def test_a_missing_file_is_refused_in_one_line(tmp_path):
 
 def test_a_file_of_no_rows_rules_no_tap(tmp_path):
     with pytest.raises(BadInputError):
-        budgets(tmp_path, "schema = 1").row("toy", "tap", "chained")
-    assert budgets(tmp_path, EXACT).row("toy", "tap", "chained").rule is Rule.BIT_IDENTICAL
+        budgets(tmp_path, "schema = 1").row("toy", "tap", "chained", "float32")
+    assert budgets(tmp_path, EXACT).row("toy", "tap", "chained", "float32").rule is Rule.BIT_IDENTICAL
 
 
 SIZES = st.floats(0, 1e6)
@@ -152,3 +152,23 @@ def test_a_worse_peer_never_tightens_a_bound(allowance, first, second):
 def test_a_peer_or_a_scale_that_is_not_finite_allows_nothing(allowance, broken):
     assert allowance.bound(broken, 2**-8) == 0.0
     assert allowance.bound(1.0, 2**-8, broken) == 0.0
+
+
+def test_a_row_may_be_for_one_precision(tmp_path):
+    both = EXACT + PEER_ROW_BY_DTYPE.format("float32", "0.5") + PEER_ROW_BY_DTYPE.format("bfloat16", "0.25")
+    read = budgets(tmp_path, both.replace('suite = "toy"', 'suite = "exact"', 1))
+    assert read.row("toy", "tap", "chained", "float32").allowances["max_abs"].ratio == 0.5
+    assert read.row("toy", "tap", "chained", "bfloat16").allowances["max_abs"].ratio == 0.25
+    with pytest.raises(BadInputError, match="no row"):
+        read.row("toy", "tap", "chained", "float64")
+
+
+PEER_ROW_BY_DTYPE = """
+[[budget]]
+suite = "toy"
+rule = "peer"
+taps = ["*"]
+dtypes = ["{}"]
+max_abs = {{ ratio = {}, floor = 0.0, ceiling = 1.0 }}
+reason = "each precision its own"
+"""

@@ -101,7 +101,7 @@ def over_budget(recording: Recording, oracle: DriftOracle, forward: Forward) -> 
         own, reference = recording[tap.name], oracle.values[tap.name]
         measured = Measurement(compare(own, truth[tap.name]), compare(reference, truth[tap.name]), False)
         place = TapPlace("guided-b1", forward.name, tap.name, tap.group, "chained")
-        result = judge(place, measured, budgets.row("drift", tap.name, "chained"), BF16)
+        result = judge(place, measured, budgets.row("drift", tap.name, "chained", "bfloat16"), BF16)
         if result.verdict is Verdict.OVER:
             over.append(f"{tap.name}: {dict(result.exceeded)}")
     return over
