@@ -62,10 +62,10 @@ class Budget:
     taps: tuple[str, ...]
     excluded: tuple[str, ...]
     modes: tuple[str, ...]
-    dtypes: tuple[str, ...]
     allowances: Mapping[str, Allowance]
     reason: str
     number: int
+    dtypes: tuple[str, ...] = ()
 
     def covers(self, tap: str, mode: str, dtype: str) -> bool:
         """Whether this row rules that tap in that mode of a run in that working precision."""

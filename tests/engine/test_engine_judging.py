@@ -171,7 +171,7 @@ def test_the_first_divergence_is_chained_before_forced_and_early_before_late(tmp
 def test_a_tap_without_a_budget_row_is_no_pass_but_bad_input(tmp_path):
     with pytest.raises(BadInputError) as caught:
         judged(tmp_path, Gives(plus_one), Gives(plus_one), text=EXACT.replace('"*"', '"other"'))
-    assert one_line(caught.value, "tap (toy, chained)", "no row")
+    assert one_line(caught.value, "tap (toy, chained, float32)", "no row")
 
 
 def test_gains_are_told_only_for_a_pass_that_was_compared_whole(tmp_path):
