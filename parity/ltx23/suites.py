@@ -26,11 +26,12 @@ LIVE_SUITES = ("exact", "drift")
 
 @dataclass(frozen=True)
 class Job:
-    """One case of one suite in one precision."""
+    """One case of one suite in one precision; `passes` narrows it to some of the case's passes."""
 
     suite: str
     case: Case
     dtype: torch.dtype
+    passes: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -54,7 +55,7 @@ def jobs(suites: tuple[str, ...], named: tuple[str, ...], dtypes: tuple[torch.dt
 
 def run_job(job: Job, world: World, budgets: Budgets, progress: Progress, recordings: Path) -> CaseResult:
     """Run one job; `recordings` holds the dumps that the suite `recorded` reads."""
-    forwards = world.forwards(job.case, job.dtype)
+    forwards = [f for f in world.forwards(job.case, job.dtype) if not job.passes or f.name in job.passes]
     oracle_for = _oracles(job, world, recordings)
     bar = Bar(job.suite, job.case.id, budgets, job.dtype)
     results: list[ForwardResult] = []
