@@ -76,23 +76,29 @@ class AudioVideoCross(nn.Module):
         """Give (video, audio) after the exchange; `rows` are the tables of (video, audio)."""
         if not (video.enabled or audio.enabled):
             return video, audio
-        normed = self.video_norm(video.tokens), self.audio_norm(audio.tokens)
+        streams = (video, audio)
+        normed = (self.video_norm(video.tokens), self.audio_norm(audio.tokens))
         new_video, new_audio = video, audio
         if video.enabled and not skips.all(Skip.AUDIO_TO_VIDEO):
-            sides = [
-                _side(table, table.audio_to_video, x, stream)
-                for table, x, stream in zip(rows, normed, (video, audio), strict=True)
-            ]
-            gate = _gate(rows[0], sides[0].conditioning)
-            new_video = video.moved_to(self.audio_to_video(video.tokens, sides[0], sides[1], gate, skips))
+            receiver, source = _sides(rows, [table.audio_to_video for table in rows], normed, streams)
+            gate = _gate(rows[0], receiver.conditioning)
+            new_video = video.moved_to(self.audio_to_video(video.tokens, receiver, source, gate, skips))
         if audio.enabled and not skips.all(Skip.VIDEO_TO_AUDIO):
-            sides = [
-                _side(table, table.video_to_audio, x, stream)
-                for table, x, stream in zip(rows, normed, (video, audio), strict=True)
-            ]
-            gate = _gate(rows[1], sides[1].conditioning)
-            new_audio = audio.moved_to(self.video_to_audio(audio.tokens, sides[1], sides[0], gate, skips))
+            source, receiver = _sides(rows, [table.video_to_audio for table in rows], normed, streams)
+            gate = _gate(rows[1], receiver.conditioning)
+            new_audio = audio.moved_to(self.video_to_audio(audio.tokens, receiver, source, gate, skips))
         return new_video, new_audio
+
+
+def _sides(
+    tables: tuple[AVCrossModulation, AVCrossModulation],
+    rows: list[TableRows],
+    normed: tuple[Tensor, Tensor],
+    streams: tuple[StreamState, StreamState],
+) -> tuple[CrossSide, CrossSide]:
+    """Give (video, audio) as one direction of the exchange sees them; `rows` are that direction's."""
+    video, audio = (_side(*given) for given in zip(tables, rows, normed, streams, strict=True))
+    return video, audio
 
 
 def _side(

@@ -1,6 +1,6 @@
 """What happens to a tensor when its tap is reached: it is recorded, and it may be replaced."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -21,13 +21,9 @@ class Visitor(Protocol):
 
 @dataclass
 class Recorder:
-    """Keeps a copy of every tap; a tap that shows up twice in one pass is refused.
-
-    `recording` maps names to tensors; `keep` limits it to some taps (the others are still counted as seen).
-    """
+    """Keeps a copy of every tap by name; a tap that shows up twice in one pass is refused."""
 
     recording: Recording = field(default_factory=dict)
-    keep: Collection[str] | None = None
 
     def visit(self, name: str, tensor: Tensor) -> None:
         """Copy the tensor as it is now: the implementation may go on to change it in place."""
@@ -38,8 +34,7 @@ class Recorder:
                 "once",
                 "declare both calls, or give the passes different scopes",
             )
-        if self.keep is None or name in self.keep:
-            self.recording[name] = tensor.detach().clone()
+        self.recording[name] = tensor.detach().clone()
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Laws of the repository itself."""
 
+import ast
 import re
 import subprocess
 from pathlib import Path
@@ -41,3 +42,10 @@ def test_no_junk_drawers() -> None:
 def test_files_and_functions_have_a_reasonable_size() -> None:
     code = [path for path in tracked() if path.suffix == ".py" and "tests" not in path.parts]
     assert [path for path in code if path.read_text(encoding="utf-8").count("\n") > 400] == []
+    long = [
+        f"{path.relative_to(ROOT)}: {node.name}"
+        for path in code
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and (node.end_lineno or node.lineno) - node.lineno >= 50
+    ]
+    assert long == []
