@@ -24,14 +24,19 @@ def silent(_what: str, _done: int, _total: int) -> None:
 class RunRequest:
     """What `ltx-parity run` asks for; empty tuples mean all that applies.
 
-    `reference` is live (the running reference), recorded (dumps), or auto (live where it is installed).
-    `fault` plants a known fault in the candidate; `attention` and `threads` vary how the candidate computes.
+    `reference` is live (the running reference), recorded (dumps), or auto (live where it is installed, recorded for
+    other releases). `release` is the one of the reference to follow; None: every one that can be judged here.
+    `real_size` takes the cases at real size in the place of the tiny ones. `fault` plants a known fault in the
+    candidate; `attention` and `threads` vary how the candidate computes.
     """
 
+    stages: tuple[str, ...] = ()
     suites: tuple[str, ...] = ()
     cases: tuple[str, ...] = ()
     dtypes: tuple[str, ...] = ()
     reference: str = "auto"
+    release: str | None = None
+    real_size: bool = False
     device: str = "cpu"
     fault: str | None = None
     attention: str = "auto"
@@ -50,10 +55,15 @@ class CaptureRequest:
     selection: Selection = field(default_factory=Selection)
     limits: WriteLimits = field(default_factory=WriteLimits)
     device: str = "cpu"
+    release: str | None = None
 
 
 class Binding(Protocol):
     """A model bound to the harness, found through the entry point group `parity.bindings`."""
+
+    def stages(self) -> Mapping[str, str]:
+        """Name each stage in data-path order, and say what it shows."""
+        ...
 
     def suites(self) -> Mapping[str, str]:
         """Name each suite and say what it shows."""

@@ -1,36 +1,44 @@
 #!/usr/bin/env python3
-"""Record the dumps of reference_dumps/recorded again, from the running official code, and lock them."""
+"""Record the dumps of reference_dumps/recorded again, from the running official code, and lock them.
+
+The release is the one that Python finds: the installed packages, or the official repository's sources in front of them
+on PYTHONPATH. Dumps of other releases stay as they are.
+"""
 
 import argparse
-import shlex
 import sys
 from pathlib import Path
 
 from rich.console import Console
 
 from parity.binding import CaptureRequest
-from parity.errors import ParityError
+from parity.errors import BadInputError, ParityError
 from parity.ltx23.binding import BINDING, RECORDINGS
-from parity.ltx23.cases import TRANSFORMER_CASES
+from parity.ltx23.choice import installed
 from parity.ltx23.recording import recording_name
+from parity.ltx23.stages import chosen_cases, stage_of
 from reference_dumps.lock import write_lock
 
 
 def main() -> int:
-    """Record every case that is marked as recorded, in each of its precisions."""
+    """Record every case that is marked as recorded, in each of its precisions, from the release that is found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=RECORDINGS, help="where to write (default: the repository)")
+    parser.add_argument("--stage", action="append", default=[], help="only this stage (repeatable; default: all)")
     arguments = parser.parse_args()
     log, out = Console(stderr=True), Console(soft_wrap=True)
-    command = shlex.join(["tools/record_reference.py", *sys.argv[1:]])
     try:
-        for case in (case for case in TRANSFORMER_CASES.values() if case.recorded):
+        release = installed()
+        if release is None:
+            raise BadInputError("official LTX-2 code", "not installed", "a release that the port follows", "install it")
+        for case in (case for case in chosen_cases(stages=tuple(arguments.stage)) if case.recorded):
             for dtype in case.dtypes:
-                path = arguments.folder / recording_name(case, dtype)
+                path = arguments.folder / recording_name(release, case, dtype)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 log.print(f"recording {path}", markup=False)
                 name = str(dtype).removeprefix("torch.")
-                BINDING.capture(CaptureRequest(case.id, "official", name, path, command))
+                command = f"tools/record_reference.py --stage {stage_of(case).id}"
+                BINDING.capture(CaptureRequest(case.id, "official", name, path, command, release=release))
         hashes = write_lock(arguments.folder)
     except ParityError as error:
         log.print(str(error), markup=False)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ltx_port.checkpoint.config import TransformerConfig
 from ltx_port.errors import InputError
+from ltx_port.release import NEWEST, Release
 from ltx_port.transformer.attention import AttentionBackend, AttentionKernel
 from ltx_port.transformer.block import Block
 from ltx_port.transformer.conditioning import StreamState
@@ -48,8 +49,9 @@ def stream_shapes(config: TransformerConfig) -> tuple[StreamShape, StreamShape]:
 class Transformer(nn.Module):
     """Predicts the velocity of the latent tokens of both streams."""
 
-    def __init__(self, config: TransformerConfig):
+    def __init__(self, config: TransformerConfig, release: Release = NEWEST):
         super().__init__()
+        self.release = release
         video, audio = stream_shapes(config)
         self.video = Stream(video)
         self.audio = Stream(audio)

@@ -23,6 +23,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--case", required=True, help="the case to run (see `ltx-parity run --list`)")
     parser.add_argument("--side", required=True, help="port, or official for the running reference")
     parser.add_argument("--dtype", default="bfloat16", help="working precision (default: %(default)s)")
+    parser.add_argument("--release", help="the reference's release (default: the installed one)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
     parser.add_argument("--taps", type=commas, default=("*",), metavar="PATTERNS",
                         help="taps to keep, separated by commas; * and ? match (default: all)")  # fmt: skip
@@ -42,6 +43,7 @@ def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
         selection=Selection(arguments.taps, arguments.max_tokens),
         limits=WriteLimits(arguments.max_bytes),
         device=arguments.device,
+        release=arguments.release,
     )
     with screen.progress() as progress:
         manifest = load_binding(arguments.model).capture(request, progress)

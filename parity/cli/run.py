@@ -15,6 +15,7 @@ def add_parser(verbs: Any) -> None:
     parser: argparse.ArgumentParser = verbs.add_parser(
         "run", help="run suites and report", description="Run both implementations and judge every tap."
     )
+    parser.add_argument("--stage", type=commas, default=(), help="stages, separated by commas (default: all)")
     parser.add_argument("--suite", type=commas, default=(), help="suites, separated by commas (default: all live)")
     parser.add_argument("--case", type=commas, default=(), help="cases, separated by commas (default: all tiny ones)")
     parser.add_argument("--dtype", type=commas, default=(), help="float32, bfloat16 (default: each case's own)")
@@ -24,12 +25,14 @@ def add_parser(verbs: Any) -> None:
         default="auto",
         help="the running official code, or recorded dumps (default: live where it is installed)",
     )
+    parser.add_argument("--release", help="the reference's release (default: all that can be judged here)")
+    parser.add_argument("--real-size", action="store_true", help="run the cases at real size, not the tiny ones")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
     parser.add_argument("--attention", choices=("auto", "math", "flash", "efficient", "cudnn"), default="auto",
                         help="attention kernel of the port (default: torch's choice, as the reference)")  # fmt: skip
     parser.add_argument("--threads", type=positive, help="CPU threads (default: torch's choice)")
     parser.add_argument("--fault", metavar="ID", help="plant a known fault in the port, to see what is reported")
-    parser.add_argument("--list", action="store_true", help="list suites, cases and faults, and run nothing")
+    parser.add_argument("--list", action="store_true", help="list stages, suites, cases and faults, and run nothing")
     outcome.add_options(parser)
     parser.set_defaults(act=act)
 
@@ -40,10 +43,13 @@ def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
     if arguments.list:
         return _list(arguments, screen)
     request = RunRequest(
+        stages=arguments.stage,
         suites=arguments.suite,
         cases=arguments.case,
         dtypes=arguments.dtype,
         reference=arguments.reference,
+        release=arguments.release,
+        real_size=arguments.real_size,
         device=arguments.device,
         fault=arguments.fault,
         attention=arguments.attention,
@@ -56,7 +62,12 @@ def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
 
 def _list(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
     binding = load_binding(arguments.model)
-    found = {"suites": binding.suites(), "cases": binding.cases(), "faults": binding.faults()}
+    found = {
+        "stages": binding.stages(),
+        "suites": binding.suites(),
+        "cases": binding.cases(),
+        "faults": binding.faults(),
+    }
     if arguments.json:
         screen.json({kind: dict(entries) for kind, entries in found.items()})
         return ExitCode.WITHIN_BUDGET

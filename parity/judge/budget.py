@@ -3,7 +3,7 @@
 import math
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -54,7 +54,8 @@ class Allowance:
 class Budget:
     """One row: the taps of a suite that it covers, the rule, and the allowance for each gated figure.
 
-    Without `modes` it covers every mode, without `dtypes` every working precision.
+    Without `modes` it covers every mode, without `dtypes` every working precision; with a `prefix` only taps that
+    begin with it.
     """
 
     suite: str
@@ -66,11 +67,13 @@ class Budget:
     reason: str
     number: int
     dtypes: tuple[str, ...] = ()
+    prefix: str = ""
 
     def covers(self, tap: str, mode: str, dtype: str) -> bool:
         """Whether this row rules that tap in that mode of a run in that working precision."""
         return (
-            (not self.modes or mode in self.modes)
+            tap.startswith(self.prefix)
+            and (not self.modes or mode in self.modes)
             and (not self.dtypes or dtype in self.dtypes)
             and any(fnmatchcase(tap, pattern) for pattern in self.taps)
             and not any(fnmatchcase(tap, pattern) for pattern in self.excluded)
@@ -85,8 +88,11 @@ class Budgets:
         self._found: dict[tuple[str, str, str, str], Budget] = {}
 
     @staticmethod
-    def load(path: Path) -> "Budgets":
-        """Read a budget file; BadInputError where it is missing, malformed, or has an unknown key."""
+    def load(path: Path, prefix: str = "") -> "Budgets":
+        """Read a budget file; BadInputError where it is missing, malformed, or has an unknown key.
+
+        Its rows rule taps that begin with `prefix`, so that each stage may have a file of its own.
+        """
         try:
             document = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
@@ -103,7 +109,14 @@ class Budgets:
             expected = "schema, a table [groups] and tables [[budget]]"
             raise BadInputError(str(path), f"unknown keys {sorted(unknown)} or other types", expected, "correct it")
         groups = {name: _texts(written, name, f"{path.name}: groups") for name in written}
-        return Budgets([_row(row, groups, f"{path.name}: row {i + 1}", i + 1) for i, row in enumerate(rows)], path.name)
+        where = f"{prefix}{path.name}"
+        found = [_row(row, groups, f"{where}: row {i + 1}", i + 1) for i, row in enumerate(rows)]
+        return Budgets([replace(row, prefix=prefix) for row in found], path.name)
+
+    @staticmethod
+    def merged(parts: Iterable["Budgets"]) -> "Budgets":
+        """Put the rows of several files together."""
+        return Budgets([row for part in parts for row in part.rows], "budgets.toml")
 
     def row(self, suite: str, tap: str, mode: str, dtype: str) -> Budget:
         """Give the one row for a tap; BadInputError where there is none, or more than one."""
@@ -111,7 +124,7 @@ class Budgets:
         if key not in self._found:
             matching = [row for row in self.rows if row.suite == suite and row.covers(tap, mode, dtype)]
             if len(matching) != 1:
-                rows = ", ".join(f"row {row.number}" for row in matching) or "no row"
+                rows = ", ".join(f"{row.prefix}row {row.number}" for row in matching) or "no row"
                 raise BadInputError(
                     f"{self._where}: {tap} ({suite}, {mode}, {dtype})",
                     rows,
@@ -130,7 +143,7 @@ class Budgets:
         """Refuse a file with a row that rules nothing: a renamed tap would go unjudged."""
         for row in self.unused(suite):
             raise BadInputError(
-                f"{self._where}: row {row.number} ({suite}: {' '.join(row.taps)})",
+                f"{row.prefix}{self._where}: row {row.number} ({suite}: {' '.join(row.taps)})",
                 "matches no tap",
                 "rows that rule something",
                 "correct its patterns, or remove it",

@@ -1,35 +1,39 @@
 """LTX-2.3 as the command line and the pytest suite reach it."""
 
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
 
 import torch
 
-from ltx_port.transformer.attention import AttentionBackend
 from parity.binding import CaptureRequest, Progress, RunRequest, silent
 from parity.errors import BadInputError
 from parity.judge import Budgets
-from parity.ltx23.cases import REAL_WIDTH, TRANSFORMER_CASES, Case, chosen_cases
-from parity.ltx23.faults import FAULTS, Fault
+from parity.ltx23.choice import chosen_suites, installed, known_release
+from parity.ltx23.fault import Fault
 from parity.ltx23.recording import SIDES, record, require_current
+from parity.ltx23.stage import Case
+from parity.ltx23.stages import CASES, FAULTS, STAGES, chosen_cases
 from parity.ltx23.suites import LIVE_SUITES, SUITES, Job, jobs, run_job
-from parity.ltx23.world import REFERENCE_RELEASE, Variation, World, dtype_named
+from parity.ltx23.world import PROVEN_LIVE, Variation, World, dtype_named
 from parity.run.judging import Bar, judge_forward
 from parity.run.oracle import RecordedOracle
 from parity.run.record import CaseResult, RunResult
 from parity.store import Dump, Manifest
-from reference_dumps.official.installed import installed_release
 
-BUDGETS = Path(str(files("parity.ltx23"))) / "budgets.toml"
 RECORDINGS = Path(str(files("reference_dumps"))) / "recorded"
 
 
 class LTX23:
     """The binding of LTX-2.3."""
+
+    def stages(self) -> Mapping[str, str]:
+        """Name each stage in data-path order, and say what it shows."""
+        return {stage.id: stage.shows for stage in STAGES.values()}
 
     def suites(self) -> Mapping[str, str]:
         """Name each suite and say what it shows."""
@@ -37,7 +41,7 @@ class LTX23:
 
     def cases(self) -> Mapping[str, str]:
         """Name each case and the faults that it guards against."""
-        return {case.id: case.guards for case in (*TRANSFORMER_CASES.values(), REAL_WIDTH)}
+        return {case.id: case.guards for case in CASES.values()}
 
     def faults(self) -> Mapping[str, str]:
         """Name each known fault and what is wrong in it."""
@@ -51,22 +55,22 @@ class LTX23:
 
     def budgets(self) -> Budgets:
         """Give a fresh budget table."""
-        return Budgets.load(BUDGETS)
+        return Budgets.merged(Budgets.load(stage.budgets, f"{stage.id}.") for stage in STAGES.values())
 
     def run(self, request: RunRequest, progress: Progress = silent) -> RunResult:
-        """Run suites; without names: exact and drift where the official code is installed, else recorded."""
-        suites = _suites(request)
-        dtypes = tuple(dtype_named(name) for name in request.dtypes)
-        planned = list(jobs(suites, request.cases, dtypes))
+        """Run suites; without names: exact and drift where the official code is installed, and all recordings."""
+        suites = chosen_suites(request, RECORDINGS)
+        cases = chosen_cases(request.cases, request.stages, request.real_size)
+        planned = jobs(suites, cases, tuple(map(dtype_named, request.dtypes)), named=bool(request.cases))
         if not planned:
             raise BadInputError(
                 "run", "no suite applies to these cases and precisions", "at least one", "choose others, or none"
             )
-        budgets = self.budgets()
-        with _threads(request.threads), World(_device(request.device), _variation(request)) as world:
-            results = tuple(run_job(job, world, budgets, progress, RECORDINGS) for job in planned)
-        if not request.cases and not request.dtypes and request.fault is None:
-            for suite in suites:
+        budgets, variation = self.budgets(), _variation(request)
+        with _threads(request.threads):
+            results = _run_all(planned, budgets, progress, lambda release: World(_device(request), variation, release))
+        if request == RunRequest(device=request.device, attention=request.attention, threads=request.threads):
+            for suite in {suite for suite, _ in suites}:
                 budgets.refuse_unused(suite)
         return RunResult(results, _provenance(request, suites))
 
@@ -75,43 +79,40 @@ class LTX23:
         if request.side not in SIDES:
             raise BadInputError(f"side {request.side!r}", "unknown", f"one of {', '.join(SIDES)}", "choose one")
         case, dtype = _one(request.case, request.dtype)
-        with World(_device(request.device)) as world:
+        release = known_release(request.release) or installed() or PROVEN_LIVE
+        with World(_device(request), release=release) as world:
             return record(request, case, dtype, world, progress)
 
     def compare_live(self, dump: Path, progress: Progress = silent) -> RunResult:
         """Run the port on the case of a dump, and judge it against the dump by the suite `recorded`."""
-        with Dump.open(dump) as opened, World() as world:
+        with Dump.open(dump) as opened:
             case, dtype = _one(opened.manifest.case, opened.manifest.dtype)
-            require_current(opened, case, dtype, world)
-            job = Job("recorded", case, dtype)
-            bar, forwards = Bar(job.suite, case.id, self.budgets(), dtype), world.forwards(case, dtype)
-            results = []
-            for done, forward in enumerate(forwards):
-                progress(f"{job.label} {forward.name}", done, len(forwards))
-                oracle = RecordedOracle(opened, forward)
-                results.append(judge_forward(world.port(case, dtype), oracle, forward, bar))
-            progress(job.label, len(forwards), len(forwards))
-            found = CaseResult(job.suite, case.id, case.guards, opened.manifest.dtype, tuple(results))
-        return RunResult((found,), {"candidate": "port", "reference": str(dump), "release": REFERENCE_RELEASE})
+            release = known_release(opened.manifest.release) or PROVEN_LIVE
+            with World(release=release) as world:
+                require_current(opened, case, dtype, world)
+                job = Job("recorded", case, dtype, release)
+                bar, forwards = Bar(job.suite, job.case_label, self.budgets(), dtype), world.forwards(case, dtype)
+                results = []
+                for done, forward in enumerate(forwards):
+                    progress(f"{job.label} {forward.name}", done, len(forwards))
+                    oracle = RecordedOracle(opened, forward)
+                    results.append(judge_forward(world.port(case, dtype), oracle, forward, bar))
+                progress(job.label, len(forwards), len(forwards))
+            found = CaseResult(job.suite, job.case_label, case.guards, opened.manifest.dtype, tuple(results))
+        return RunResult((found,), {"candidate": "port", "reference": str(dump), "release": release})
 
 
-def _suites(request: RunRequest) -> tuple[str, ...]:
-    unknown = [suite for suite in request.suites if suite not in SUITES]
-    if unknown:
-        raise BadInputError(f"suite {unknown[0]!r}", "unknown", f"one of {', '.join(SUITES)}", "choose one")
-    contradiction = {"recorded": LIVE_SUITES, "live": ("recorded",), "auto": ()}[request.reference]
-    for suite in request.suites:
-        if suite in contradiction:
-            raise BadInputError(
-                f"suite {suite!r} with --reference {request.reference}",
-                "they contradict each other",
-                "a suite of that reference",
-                "leave one of the two out",
-            )
-    if request.suites:
-        return request.suites
-    live = request.reference == "live" or (request.reference == "auto" and installed_release() == REFERENCE_RELEASE)
-    return LIVE_SUITES if live else ("recorded",)
+def _run_all(
+    planned: list[Job], budgets: Budgets, progress: Progress, world_of: Callable[[str], World]
+) -> tuple[CaseResult, ...]:
+    found: dict[Job, CaseResult] = {}
+    for release, part in groupby(sorted(planned, key=lambda job: job.release), key=lambda job: job.release):
+        with world_of(release) as world:
+            for job in part:
+                found[job] = run_job(job, world, budgets, progress, RECORDINGS)
+                if job.case.real_size:
+                    world.forget_models()
+    return tuple(found[job] for job in planned)
 
 
 def _variation(request: RunRequest) -> Variation:
@@ -120,7 +121,7 @@ def _variation(request: RunRequest) -> Variation:
         if request.fault not in FAULTS:
             raise BadInputError(f"fault {request.fault!r}", "unknown", f"one of {', '.join(FAULTS)}", "choose one")
         fault = FAULTS[request.fault]
-    return Variation(fault, AttentionBackend(request.attention))
+    return Variation(fault, request.attention)
 
 
 def _one(case: str, dtype: str) -> tuple[Case, torch.dtype]:
@@ -128,7 +129,8 @@ def _one(case: str, dtype: str) -> tuple[Case, torch.dtype]:
     return chosen, dtype_named(dtype)
 
 
-def _device(name: str) -> torch.device:
+def _device(request: RunRequest | CaptureRequest) -> torch.device:
+    name = request.device
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -148,12 +150,13 @@ def _threads(count: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _provenance(request: RunRequest, suites: tuple[str, ...]) -> dict[str, str]:
-    live = any(suite in LIVE_SUITES for suite in suites)
+def _provenance(request: RunRequest, suites: list[tuple[str, str]]) -> dict[str, str]:
+    live = dict.fromkeys(f"{release} live" for suite, release in suites if suite in LIVE_SUITES)
+    recorded = dict.fromkeys(f"{release} recorded" for suite, release in suites if suite == "recorded")
     return {
         "candidate": f"ltx_port {metadata.version('ltx-parity')}",
-        "reference": f"official LTX-2 {REFERENCE_RELEASE}, {'live' if live else 'recorded'}",
-        "release": REFERENCE_RELEASE,
+        "reference": f"official LTX-2 {', '.join((*live, *recorded))}",
+        "release": ", ".join(dict.fromkeys(release for _, release in suites)),
         "torch": torch.__version__,
         "python": platform.python_version(),
         "device": request.device,

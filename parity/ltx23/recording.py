@@ -1,6 +1,9 @@
 """Recorded dumps of the reference: written from the running official code, read back only while they are current."""
 
+import hashlib
+import json
 import platform
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,8 +11,8 @@ import torch
 
 from parity.binding import CaptureRequest, Progress
 from parity.errors import IncompleteError
-from parity.ltx23.cases import SEED, Case
-from parity.ltx23.world import REFERENCE_RELEASE, World, sha256
+from parity.ltx23.stage import SEED, Case
+from parity.ltx23.world import World, sha256
 from parity.run.dumps import require_same_origin
 from parity.run.forward import Forward, Implementation, observe
 from parity.store import DroppedTap, Dump, DumpWriter, Manifest, content_hash
@@ -18,14 +21,14 @@ from reference_dumps.lock import locked
 SIDES = ("port", "official")
 
 
-def recording_name(case: Case, dtype: torch.dtype) -> str:
+def recording_name(release: str, case: Case, dtype: torch.dtype) -> str:
     """Say where the dump of a case in a precision is kept, below the folder of recordings."""
-    return f"{REFERENCE_RELEASE}/{case.id}-{str(dtype).removeprefix('torch.')}.h5"
+    return f"{release}/{case.id}-{str(dtype).removeprefix('torch.')}.h5"
 
 
 def open_recording(folder: Path, case: Case, dtype: torch.dtype, world: World) -> Dump:
     """Open a case's dump; IncompleteError where it is another file, or its weights or inputs are not today's."""
-    dump = Dump.open(locked(folder, recording_name(case, dtype)))
+    dump = Dump.open(locked(folder, recording_name(world.release, case, dtype)))
     try:
         require_current(dump, case, dtype, world)
     except IncompleteError:
@@ -80,17 +83,14 @@ def manifest(
     world: World, case: Case, dtype: torch.dtype, side: str, command: str, dropped: tuple[DroppedTap, ...] = ()
 ) -> Manifest:
     """Say where the taps of a case come from: weights, inputs, code and machine."""
-    checkpoint = world.checkpoint(case)
-    inputs = {
-        name: tensor for forward in case.passes(world.config(case), dtype) for name, tensor in forward.tensors().items()
-    }
-    config = world.config(case)
+    inputs = {name: tensor for forward in world.passes(case, dtype) for name, tensor in forward.tensors().items()}
+    config = world.setting(case, dtype).config.transformer
     return Manifest(
         producer=side,
-        release=REFERENCE_RELEASE,
-        commit=_commit(side),
+        release=world.release,
+        commit=_commit(side, world.release),
         case=case.id,
-        checkpoint_sha256=sha256(checkpoint),
+        checkpoint_sha256=_weights(world.files(case)),
         input_sha256={name: content_hash(tensor) for name, tensor in inputs.items()},
         torch_version=torch.__version__,
         device=f"{world.device.type}, {platform.machine()}, {torch.backends.cpu.get_cpu_capability()}",
@@ -105,12 +105,20 @@ def manifest(
     )
 
 
-def _commit(side: str) -> str | None:
+def _weights(files: Mapping[str, Path]) -> str:
+    """Give one hash for all files: the file's own where there is one."""
+    hashes = {name: sha256(path) for name, path in files.items()}
+    if len(hashes) == 1:
+        return next(iter(hashes.values()))
+    return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
+
+
+def _commit(side: str, release: str) -> str | None:
     if side != "official":
         return None
     from reference_dumps.official.installed import COMMITS
 
-    return COMMITS[REFERENCE_RELEASE]
+    return COMMITS[release]
 
 
 def _determinism() -> dict[str, str | bool | int]:

@@ -1,6 +1,6 @@
 """The suites: which cases run, against which oracle, in which precision."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,9 +8,9 @@ import torch
 
 from parity.binding import Progress
 from parity.judge import Budgets
-from parity.ltx23.cases import Case, chosen_cases
 from parity.ltx23.recording import open_recording
-from parity.ltx23.world import World
+from parity.ltx23.stage import Case
+from parity.ltx23.world import PROVEN_LIVE, World
 from parity.run.forward import Forward
 from parity.run.judging import Bar, judge_forward
 from parity.run.oracle import DriftOracle, LiveOracle, Oracle, RecordedOracle
@@ -26,45 +26,61 @@ LIVE_SUITES = ("exact", "drift")
 
 @dataclass(frozen=True)
 class Job:
-    """One case of one suite in one precision; `passes` narrows it to some of the case's passes."""
+    """One case of one suite in one precision under one release; `passes` narrows it to some of the case's passes."""
 
     suite: str
     case: Case
     dtype: torch.dtype
+    release: str = PROVEN_LIVE
     passes: tuple[str, ...] = ()
+
+    @property
+    def case_label(self) -> str:
+        """What reports call the case: with its release where recordings of several may be judged in one run."""
+        return f"{self.case.id}@{self.release}" if self.suite == "recorded" else self.case.id
 
     @property
     def label(self) -> str:
         """What progress shows."""
-        return f"{self.suite} {self.case.id} {str(self.dtype).removeprefix('torch.')}"
+        return f"{self.suite} {self.case_label} {str(self.dtype).removeprefix('torch.')}"
 
 
-def jobs(suites: tuple[str, ...], named: tuple[str, ...], dtypes: tuple[torch.dtype, ...]) -> Iterator[Job]:
-    """Lay out what a run does: a suite takes the cases and precisions that it applies to."""
-    for suite in suites:
-        for case in chosen_cases(named):
-            for dtype in case.dtypes:
-                applies = {
-                    "exact": True,
-                    "drift": dtype is torch.bfloat16 and (case.drifts or bool(named)),
-                    "recorded": case.recorded,
-                }[suite]
-                if applies and (not dtypes or dtype in dtypes):
-                    yield Job(suite, case, dtype)
+def jobs(
+    suites: Iterable[tuple[str, str]], cases: Iterable[Case], dtypes: tuple[torch.dtype, ...], named: bool
+) -> list[Job]:
+    """Lay out what a run does: each suite, under its release, takes the cases and precisions that it applies to.
+
+    `named`: the cases were asked for by name, so that the suite `drift` takes them all.
+    """
+    return [
+        Job(suite, case, dtype, release)
+        for case in cases
+        for suite, release in suites
+        for dtype in case.dtypes
+        if _applies(suite, case, dtype, named) and (not dtypes or dtype in dtypes)
+    ]
+
+
+def _applies(suite: str, case: Case, dtype: torch.dtype, named: bool) -> bool:
+    return {
+        "exact": True,
+        "drift": dtype is torch.bfloat16 and (case.drifts or named),
+        "recorded": case.recorded,
+    }[suite]
 
 
 def run_job(job: Job, world: World, budgets: Budgets, progress: Progress, recordings: Path) -> CaseResult:
     """Run one job; `recordings` holds the dumps that the suite `recorded` reads."""
     forwards = [f for f in world.forwards(job.case, job.dtype) if not job.passes or f.name in job.passes]
     oracle_for = _oracles(job, world, recordings)
-    bar = Bar(job.suite, job.case.id, budgets, job.dtype)
+    bar = Bar(job.suite, job.case_label, budgets, job.dtype)
     results: list[ForwardResult] = []
     for done, forward in enumerate(forwards):
         progress(f"{job.label} {forward.name}", done, len(forwards))
         results.append(judge_forward(world.port(job.case, job.dtype), oracle_for(forward), forward, bar))
     progress(job.label, len(forwards), len(forwards))
     dtype = str(job.dtype).removeprefix("torch.")
-    return CaseResult(job.suite, job.case.id, job.case.guards, dtype, tuple(results))
+    return CaseResult(job.suite, job.case_label, job.case.guards, dtype, tuple(results))
 
 
 def _oracles(job: Job, world: World, recordings: Path) -> Callable[[Forward], Oracle]:

@@ -3,37 +3,27 @@
 import hashlib
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import torch
 
-from ltx_port.checkpoint.config import TransformerConfig
+from ltx_port.checkpoint.config import CheckpointConfig
 from ltx_port.checkpoint.file import CheckpointFile
-from ltx_port.transformer.attention import AttentionBackend
 from parity.errors import BadInputError
-from parity.ltx23.cases import SEED, Case
 from parity.ltx23.configs import config_text
-from parity.ltx23.faults import Fault
-from parity.ltx23.passes import ForwardPass
-from parity.ltx23.port import call_port, load_port
+from parity.ltx23.fault import Fault
+from parity.ltx23.stage import SEED, Case, Load, Pass, Setting
+from parity.ltx23.stages import stage_of
 from parity.ltx23.synthetic.spec import CheckpointSpec
 from parity.ltx23.synthetic.write import write_checkpoint
 from parity.run.forward import Forward, Implementation
-from parity.taps import Catalogue
 
-CATALOGUE = Path(str(files("parity.ltx23"))) / "catalogues" / "transformer.toml"
-
-
-@cache
-def transformer_catalogue() -> Catalogue:
-    """The taps of the transformer."""
-    return Catalogue.load(CATALOGUE)
+PROVEN_LIVE = "1.0.0"
 
 
 @dataclass(frozen=True)
@@ -41,7 +31,7 @@ class Variation:
     """How the candidate departs from the port as it is: a planted fault, another attention kernel."""
 
     fault: Fault | None = None
-    attention: AttentionBackend = AttentionBackend.AUTO
+    attention: str = "auto"
 
 
 @dataclass
@@ -50,11 +40,13 @@ class World:
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     variation: Variation = field(default_factory=Variation)
+    release: str = PROVEN_LIVE
 
     def __post_init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="ltx-parity-")
-        self._checkpoints: dict[tuple[str, int | None], Path] = {}
-        self._models: dict[tuple[str, Path, torch.dtype], Implementation] = {}
+        self._made: dict[tuple[str, ...], Path] = {}
+        self._configs: dict[Path, CheckpointConfig] = {}
+        self._models: dict[tuple[object, ...], Implementation] = {}
 
     def __enter__(self) -> "World":
         """Keep checkpoints and models until the end of the block."""
@@ -67,69 +59,100 @@ class World:
         self._models.clear()
         self._folder.cleanup()
 
-    def checkpoint(self, case: Case, edits: Mapping[str, Any] | None = None) -> Path:
-        """Give the case's synthetic checkpoint; `edits` replaces keys of its transformer configuration."""
-        document = json.loads(config_text(case.config))
-        document["transformer"].update({**case.config_edits, **(edits or {})})
-        key = (json.dumps(document), case.layers)
-        if key not in self._checkpoints:
-            path = Path(self._folder.name) / f"{len(self._checkpoints)}.safetensors"
-            spec = CheckpointSpec(key[0], SEED, num_layers=case.layers)
-            write_checkpoint(path, spec, self.device)
-            self._checkpoints[key] = path
-        return self._checkpoints[key]
+    def forget_models(self) -> None:
+        """Drop the live models: one case at real size leaves no room for the next one's."""
+        self._models.clear()
 
-    def config(self, case: Case) -> TransformerConfig:
-        """Give the case's transformer configuration, as its checkpoint states it."""
-        return CheckpointFile.open(self.checkpoint(case)).config.transformer
+    def checkpoint(self, case: Case, edits: Mapping[str, Any] | None = None) -> Path:
+        """Give the case's synthetic checkpoint; `edits` replaces dotted keys of its configuration."""
+        document = json.loads(config_text(case.config))
+        for dotted, value in {**case.config_edits, **(edits or {})}.items():
+            _replace(document, dotted, value)
+        components = stage_of(case).components if case.components is None else case.components
+        spec = CheckpointSpec(json.dumps(document), SEED, components=components, num_layers=case.layers)
+        key = ("checkpoint", spec.config, str(case.layers), *components)
+        return self._file(key, lambda path: write_checkpoint(path, spec, self.device))
+
+    def files(self, case: Case, edits: Mapping[str, Any] | None = None) -> dict[str, Path]:
+        """Give every file that the case's implementations are loaded from."""
+        found = {"checkpoint": self.checkpoint(case, edits)}
+        for name, write in stage_of(case).files.items():
+            found[name] = self._file((name, case.id), lambda path, write=write: write(path, case))  # type: ignore[misc]
+        return found
+
+    def _file(self, key: tuple[str, ...], write: Callable[[Path], object]) -> Path:
+        if key not in self._made:
+            path = Path(self._folder.name) / f"{len(self._made)}.safetensors"
+            write(path)
+            self._made[key] = path
+        return self._made[key]
+
+    def setting(self, case: Case, dtype: torch.dtype) -> Setting:
+        """Give what the case's passes and taps are laid out for."""
+        path = self.checkpoint(case)
+        if path not in self._configs:
+            self._configs[path] = CheckpointFile.open(path).config
+        return Setting(self._configs[path], dtype, self.release)
+
+    def passes(self, case: Case, dtype: torch.dtype) -> list[Pass]:
+        """Give the case's passes in a precision, on the CPU."""
+        return [forward.to(dtype) for forward in case.build(self.setting(case, dtype))]
 
     def port(self, case: Case, dtype: torch.dtype) -> Implementation:
-        """Give the candidate: the port on the case's checkpoint, varied as asked."""
-        fault = self.variation.fault
-        path = self.checkpoint(case, fault.config if fault else None)
-        key = ("port", path, dtype)
+        """Give the candidate: the port on the case's files, varied as asked."""
+        fault, stage = self.variation.fault, stage_of(case)
+        if fault is not None and fault.stage != stage.id:
+            fault = None
+        files = self.files(case, fault.config if fault else None)
+        key = ("port", stage.id, dtype, repr(case.options), *files.values())
         if key not in self._models:
-            model = load_port(path, self.device, dtype)
-            model.transformer.set_attention_backend(self.variation.attention)
+            request = Load(files, self.device, dtype, self.release, case.options, self.variation.attention)
+            model = stage.load(request)
             if fault is not None:
                 fault.plant(model)
-            self._models[key] = Implementation("port", model, call_port)
+            self._models[key] = Implementation("port", model, stage.call)
         return self._models[key]
 
     def official(self, case: Case, dtype: torch.dtype) -> Implementation:
-        """Give the running reference on the case's checkpoint; BadInputError where it is not installed."""
+        """Give the running reference on the case's files; BadInputError where its release is not installed."""
         # Imported here: everything but live parity works without the official packages.
         from reference_dumps.official.installed import require_release
 
-        require_release(REFERENCE_RELEASE)
-        from reference_dumps.official.transformer import call_official_transformer, load_official_transformer
-
-        path = self.checkpoint(case)
-        key = ("official", path, dtype)
+        require_release(self.release)
+        stage, files = stage_of(case), self.files(case)
+        key = ("official", stage.id, dtype, repr(case.options), *files.values())
         if key not in self._models:
-            model = load_official_transformer(path, self.device, dtype)
-            self._models[key] = Implementation("official", model, call_official_transformer)
+            adapter = import_module(f"reference_dumps.official.{stage.official}")
+            model = adapter.load(Load(files, self.device, dtype, self.release, case.options))
+            name = "official" if self.release == PROVEN_LIVE else "newest"
+            self._models[key] = Implementation(name, model, adapter.call)
         return self._models[key]
 
     def forwards(self, case: Case, dtype: torch.dtype) -> list[Forward]:
         """Give the case's passes with their taps, inputs on the device."""
-        config = self.config(case)
-        return [self._forward(p, config) for p in case.passes(config, dtype)]
-
-    def _forward(self, forward: ForwardPass, config: TransformerConfig) -> Forward:
-        plan = transformer_catalogue().expand(forward.name, config.num_layers, forward.flags)
-        return Forward(forward.name, forward.on(self.device), plan)
+        setting, plan = self.setting(case, dtype), stage_of(case).plan
+        return [Forward(p.name, p.on(self.device), plan(p, setting)) for p in self.passes(case, dtype)]
 
     def widened(self, forward: Forward) -> Forward:
         """Give the same pass in float32, its inputs bit for bit the same numbers."""
         return Forward(forward.name, forward.inputs.to(torch.float32), forward.plan)
 
 
-REFERENCE_RELEASE = "1.0.0"
+def _replace(document: dict[str, Any], dotted: str, value: Any) -> None:
+    *path, last = dotted.split(".")
+    for name in path:
+        document = document[name]
+    document[last] = value
 
 
 def sha256(path: Path) -> str:
-    """Give the hash of a file's bytes."""
+    """Give the hash of a file's bytes, or of all files of a folder with their names."""
+    if path.is_dir():
+        digest = hashlib.sha256()
+        for inside in sorted(path.rglob("*")):
+            if inside.is_file():
+                digest.update(f"{inside.relative_to(path)}\0{sha256(inside)}\0".encode())
+        return digest.hexdigest()
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

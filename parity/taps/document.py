@@ -11,7 +11,7 @@ from parity.errors import BadInputError
 
 _Check = Callable[[Any], bool]
 _TOP = {"schema", "stage", "implementations", "section"}
-_TOP_OPTIONAL = {"bind", "flags", "template", "function"}
+_TOP_OPTIONAL = {"bind", "flags", "repeats", "fallback", "template", "function"}
 
 
 def check_document(document: Mapping[str, Any], where: str) -> None:
@@ -20,18 +20,21 @@ def check_document(document: Mapping[str, Any], where: str) -> None:
     _value(document, "stage", where, _is_text, "a text")
     _value(document, "implementations", where, _is_texts, "a list of texts")
     _value(document, "flags", where, _is_texts, "a list of texts")
+    _value(document, "repeats", where, _is_texts, "a list of texts")
     _value(document, "bind", where, _is_mapping_of_texts, "a table of texts")
+    _fallback(document, where)
+    words = document.get("repeats", [])
     templates = _value(document, "template", where, _is_tables_by_name, "tables by name") or {}
     for name, template in templates.items():
         _keys(template, f"{where}: template {name!r}", {"rows"}, set())
         _rows(template, f"{where}: template {name!r}")
     for section, at in _tables(document, "section", where):
         _keys(section, at, {"name", "group"}, {"repeat"})
-        _repeat(section, at)
+        _repeat(section, at, words)
         for group, inside in _tables(section, "group", f"{at} ({section['name']!r})"):
             _group(group, inside, templates)
     for function, at in _tables(document, "function", where):
-        _function(function, at, document["implementations"])
+        _function(function, at, document)
 
 
 def _group(group: Mapping[str, Any], at: str, templates: Mapping[str, Any]) -> None:
@@ -54,15 +57,18 @@ def _rows(owner: Mapping[str, Any], at: str) -> None:
             _value(row, key, inside, _is_flag if flag else _is_text, "true or false" if flag else "a text")
 
 
-def _function(function: Mapping[str, Any], at: str, implementations: list[str]) -> None:
+def _function(function: Mapping[str, Any], at: str, document: Mapping[str, Any]) -> None:
+    implementations = document["implementations"]
     _keys(function, at, {"name", "implementation", "target", "site"}, set())
     for key in ("name", "target"):
         _value(function, key, at, _is_text, "a text")
-    _value(function, "implementation", at, lambda found: found in implementations, f"one of {implementations}")
+    named = f"one of {implementations}, or a list of some"
+    _value(function, "implementation", at, lambda found: _some_of(found, implementations), named)
     for site, inside in _tables(function, "site", at):
-        _keys(site, inside, {"within", "calls"}, {"each", "repeat"})
+        _keys(site, inside, {"within", "calls"}, {"each", "repeat", "when"})
         _value(site, "within", inside, _is_text, "a text")
-        _repeat(site, inside)
+        _when(site, inside)
+        _repeat(site, inside, document.get("repeats", []))
         _each(site, inside)
         for call, deep in _tables(site, "calls", inside):
             _keys(call, deep, {"name"}, {"when"})
@@ -81,8 +87,21 @@ def _when(owner: Mapping[str, Any], at: str) -> None:
     _value(owner, "when", at, _is_texts, "a list of flags")
 
 
-def _repeat(owner: Mapping[str, Any], at: str) -> None:
-    _value(owner, "repeat", at, lambda found: found == "block", "'block'")
+def _repeat(owner: Mapping[str, Any], at: str, words: list[str]) -> None:
+    _value(owner, "repeat", at, lambda found: found in words, f"one of the catalogue's `repeats`, {words}")
+
+
+def _fallback(document: Mapping[str, Any], where: str) -> None:
+    implementations = document["implementations"]
+    fallback = _value(document, "fallback", where, _is_mapping_of_texts, "a table of texts") or {}
+    for name, other in fallback.items():
+        if name not in implementations or other not in implementations or other in fallback:
+            got, expected = f"{name} = {other!r}", "an implementation, and another that gives all its ports"
+            raise BadInputError(f"{where}: fallback", got, expected, "correct it")
+
+
+def _some_of(found: Any, allowed: list[str]) -> bool:
+    return found in allowed if isinstance(found, str) else _is_texts(found) and set(found) <= set(allowed)
 
 
 def _tables(owner: Mapping[str, Any], key: str, at: str) -> Iterator[tuple[Mapping[str, Any], str]]:

@@ -1,8 +1,5 @@
 """The official transformer, built by the official loader from a checkpoint file and called as its pipelines do."""
 
-from pathlib import Path
-
-import torch
 from ltx_core.guidance.perturbations import (
     BatchedPerturbationConfig,
     Perturbation,
@@ -15,8 +12,9 @@ from ltx_core.model.transformer.model import X0Model
 from ltx_core.model.transformer.model_configurator import LTXV_MODEL_COMFY_RENAMING_MAP, LTXModelConfigurator
 from torch import nn
 
-from parity.errors import BadInputError
-from parity.ltx23.passes import ForwardPass, SampleSkips, Skipped, StreamInput
+from parity.ltx23.stages.transformer.passes import ForwardPass, SampleSkips, Skipped, StreamInput
+from parity.ltx23.terms import Load
+from reference_dumps.official.whole import whole
 
 _TYPES = {
     Skipped.VIDEO_SELF: PerturbationType.SKIP_VIDEO_SELF_ATTN,
@@ -26,29 +24,18 @@ _TYPES = {
 }
 
 
-def load_official_transformer(checkpoint: Path, device: torch.device, dtype: torch.dtype) -> nn.Module:
-    """Give the live X0Model; BadInputError where the file leaves a parameter without weights.
-
-    The official loader is lenient (it loads with strict=False and logs what is missing), so that is checked here.
-    """
+def load(request: Load) -> nn.Module:
+    """Give the live X0Model; BadInputError where the file leaves a parameter without weights."""
+    checkpoint = request.files["checkpoint"]
     builder = SingleGPUModelBuilder(
         model_class_configurator=LTXModelConfigurator,
         model_path=str(checkpoint),
         model_sd_ops=LTXV_MODEL_COMFY_RENAMING_MAP,
     )
-    model = X0Model(builder.build(device=device, dtype=dtype)).eval().requires_grad_(False)
-    unset = [name for name, parameter in model.named_parameters() if parameter.is_meta]
-    if unset:
-        raise BadInputError(
-            f"{checkpoint}: {unset[0]}",
-            f"no weights for {len(unset)} official parameters",
-            "a checkpoint with all of them",
-            "write the checkpoint again",
-        )
-    return model
+    return whole(X0Model(builder.build(device=request.device, dtype=request.dtype)), checkpoint)
 
 
-def call_official_transformer(model: nn.Module, forward: ForwardPass) -> None:
+def call(model: nn.Module, forward: ForwardPass) -> None:
     """Run one pass; what it computes is seen through hooks."""
     perturbations = BatchedPerturbationConfig([_perturbation(sample) for sample in forward.skips])
     model(_modality(forward.video), _modality(forward.audio), perturbations)

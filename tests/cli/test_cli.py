@@ -21,8 +21,8 @@ from parity.store import Dump, DumpWriter
 CAPTURE = ["--case", "small", "--side", "port", "--dtype", "bfloat16", "--quiet"]
 FLAGS = {
     "run": "--attention --case --details --device --dtype --fault --help --json --list --model --output --quiet "
-    "--reference --suite --threads",
-    "capture": "--case --device --dtype --help --json --max-bytes --max-tokens --model --quiet --side --taps",
+    "--real-size --reference --release --stage --suite --threads",
+    "capture": "--case --device --dtype --help --json --max-bytes --max-tokens --model --quiet --release --side --taps",
     "compare": "--details --help --json --live --model --output --quiet --suite",
     "show": "--help --json --model --pattern --quiet --taps --verify",
     "report": "--details --help --json --markdown --model --quiet",
@@ -186,6 +186,11 @@ BAD_INPUT: list[list[str]] = [
     ["compare", "missing.h5"],
     ["run", "--case", "nope"],
     ["run", "--suite", "nope"],
+    ["run", "--stage", "nope"],
+    ["run", "--stage", "text", "--case", "small"],
+    ["run", "--release", "0.9"],
+    ["run", "--release", "1.2.0", "--reference", "live"],
+    ["capture", "x.h5", *CAPTURE, "--release", "0.9"],
     ["run", "--dtype", "nope"],
     ["run", "--fault", "nope"],
     ["run", "--suite", "recorded", "--case", "streams"],
@@ -227,7 +232,7 @@ def test_a_truncated_dump_is_bad_input(
 
 def test_a_report_is_shown_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
-    command = ["run", "--suite", "recorded", "--dtype", "bfloat16", "--fault", "A1", "--output", str(out)]
+    command = ["run", "--suite", "recorded", "--case", "small", "--dtype", "bfloat16", "--fault", "A1", "--output", str(out)]
     assert main([*command, "--quiet"]) == 1
     first = capsys.readouterr().out
     assert "block00.video.self_attn.gated" in first
@@ -243,6 +248,8 @@ def test_everything_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--list", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
     assert {"exact", "drift", "recorded"} == set(listed["suites"])
+    stages = ["text", "latents", "transformer", "denoise", "upsampler", "video_vae", "audio_vae", "vocoder", "lora"]
+    assert list(listed["stages"]) == stages, "in the order of the data path"
     assert {"small", "guided-b1", "real-width"} <= set(listed["cases"])
     assert "X1" in listed["faults"]
     assert main(["show", "--taps", "small", "--pattern", "*.x0"]) == 0

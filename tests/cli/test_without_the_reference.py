@@ -36,7 +36,7 @@ def test_the_default_run_falls_back_to_the_recordings() -> None:
     done = run("run", "--json")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
-    assert document["provenance"]["reference"] == "official LTX-2 1.0.0, recorded"
+    assert document["provenance"]["reference"] == "official LTX-2 1.0.0 recorded, 1.2.0 recorded"
     assert document["outcome"]["identical"] + document["outcome"]["within"] > 8_000
 
 

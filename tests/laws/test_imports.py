@@ -13,9 +13,9 @@ ROOT = Path(__file__).parents[2]
 BREACHES = [
     ("The model does not know that it is watched", "ltx_port/transformer/block.py", "import parity.errors"),
     ("The engine knows no model", "parity/run/forward.py", "import ltx_port.errors"),
-    ("The engine knows no model", "parity/cli/run.py", "import parity.ltx23.cases"),
+    ("The engine knows no model", "parity/cli/run.py", "import parity.ltx23.world"),
     ("The reference shares no code with the port", "reference_dumps/official/positions.py", "import ltx_port.errors"),
-    ("Only the adapter imports the official packages", "parity/ltx23/cases.py", "import ltx_core"),
+    ("Only the adapter imports the official packages", "parity/ltx23/world.py", "import ltx_core"),
     ("The parts of the engine are in layers", "parity/taps/plan.py", "import parity.run.forward"),
     ("Parts of the transformer import in one direction", "ltx_port/transformer/rope.py",
      "import ltx_port.transformer.block"),

@@ -1,4 +1,4 @@
-"""Watching changes nothing, and nothing of the port is left unwatched."""
+"""Watching changes nothing."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -9,22 +9,11 @@ from torch import Tensor
 
 from parity.capture import Probe, Recorder
 from parity.capture.probe import hooks_of
-from parity.ltx23.cases import TRANSFORMER_CASES
-from parity.ltx23.world import World, transformer_catalogue
+from parity.ltx23.stages import CASES
+from parity.ltx23.world import World
 from parity.run.forward import Implementation
 
-SMALL = TRANSFORMER_CASES["small"]
-# Modules whose own output the official code shows nowhere; what they feed is tapped right behind them.
-SEEN_BEHIND = {
-    "text_cross.prompt_modulation.rows": "text_cross.context",
-    "head.modulation": "head.modulated",
-    "timestep_scale": "timestep_adaln.timestep",
-    "prompt_scale": "prompt_adaln.timestep",
-    "av_scale_shift_scale": "av_scale_shift_adaln.timestep",
-    "av_gate_scale": "av_gate_adaln.timestep",
-    "self_bias": "self_bias",
-    "context_bias": "context_bias",
-}
+SMALL = CASES["small"]
 
 
 def outputs(implementation: Implementation, inputs: object, watched: Callable[[], Probe] | None) -> list[Tensor]:
@@ -64,22 +53,3 @@ def function(target: str) -> object:
     for name in path.split("."):
         owner = vars(owner)[name]
     return owner
-
-
-def test_every_module_of_the_port_is_tapped() -> None:
-    """A step that no tap shows could be wrong without anybody seeing where."""
-    with World() as world:
-        root = world.port(SMALL, torch.float32).root
-        tapped: set[str] = set()
-        names: set[str] = set()
-        for case in TRANSFORMER_CASES.values():
-            layers = world.config(case).num_layers
-            for forward in case.passes(world.config(case), torch.float32):
-                plan = transformer_catalogue().expand(forward.name, layers, forward.flags)
-                tapped |= {tap.ports["port"].module for tap in plan}
-                names |= set(plan.names)
-    leaves = {path for path, module in root.named_modules() if not list(module.children()) and path}
-    hidden = {leaf for leaf in leaves - tapped if not any(leaf.endswith(end) for end in SEEN_BEHIND)}
-    assert hidden == set()
-    for behind in SEEN_BEHIND.values():
-        assert any(name.endswith(behind) for name in names), behind

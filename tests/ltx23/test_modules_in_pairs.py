@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from ltx_port.transformer.rope import RotaryTable
-from parity.ltx23.cases import TRANSFORMER_CASES
+from parity.ltx23.stages import CASES
 from parity.ltx23.world import World
 from parity.pytest_plugin import Comparer
 
 pytestmark = pytest.mark.reference
 DTYPES = [torch.float64, torch.float32, torch.bfloat16]
-SMALL = TRANSFORMER_CASES["small"]
+SMALL = CASES["small"]
 # The port's attention, the official one, widths of queries and context, channels rotated in each half of a head.
 ATTENTIONS = {
     "video self": ("video.self_attn.attn", "attn1", 64, 64, 8),

@@ -11,9 +11,11 @@ from parity.errors import ExitCode
 from parity.judge import Measurement, Verdict, judge
 from parity.judge.verdict import TapPlace
 from parity.ltx23.binding import BINDING
-from parity.ltx23.cases import TRANSFORMER_CASES
-from parity.ltx23.passes import ForwardPass, StreamInput
-from parity.ltx23.world import World, transformer_catalogue
+from parity.ltx23.stage import Setting
+from parity.ltx23.stages import CASES
+from parity.ltx23.stages.transformer import plan
+from parity.ltx23.stages.transformer.passes import ForwardPass, StreamInput
+from parity.ltx23.world import World
 from parity.metrics import compare
 from parity.run.forward import Forward, Mode, observe
 from parity.run.oracle import DriftOracle
@@ -54,11 +56,11 @@ def test_another_thread_count_stays_within_the_budget(threads: int) -> None:
 
 def test_guidance_passes_in_one_batch_stay_within_the_budget() -> None:
     """Four single passes of the reference against one pass of the port over a batch of four."""
-    case = TRANSFORMER_CASES["guided-b1"]
+    case = CASES["guided-b1"]
     with World() as world:
         port, peer, truth = world.port(case, BF16), world.official(case, BF16), world.official(case, torch.float32)
         singles = world.forwards(case, BF16)
-        batched = observe(port, in_one_batch([single.inputs for single in singles], world.config(case).num_layers))
+        batched = observe(port, in_one_batch([single.inputs for single in singles], world.setting(case, BF16)))
         for index, single in enumerate(singles):
             oracle = DriftOracle((peer, single), (truth, world.widened(single)))
             names = {name: renamed(name) for name in single.plan.names}
@@ -71,7 +73,7 @@ def renamed(name: str) -> str:
     return f"{stage}.pass_all.{rest}"
 
 
-def in_one_batch(passes: list[ForwardPass], layers: int) -> Forward:
+def in_one_batch(passes: list[ForwardPass], setting: Setting) -> Forward:
     def stacked(streams: list[StreamInput]) -> StreamInput:
         names = streams[0].tensors()
         return replace(streams[0], **{name: torch.cat([vars(s)[name] for s in streams]) for name in names})
@@ -80,7 +82,7 @@ def in_one_batch(passes: list[ForwardPass], layers: int) -> Forward:
     audios = [forward.audio for forward in passes if forward.audio is not None]
     skips = tuple(sample for forward in passes for sample in forward.skips)
     whole = ForwardPass("pass_all", stacked(videos), stacked(audios), skips)
-    return Forward(whole.name, whole, transformer_catalogue().expand(whole.name, layers, whole.flags))
+    return Forward(whole.name, whole, plan(whole, setting))
 
 
 def sample_of(batched: Recording, single: Recording, index: int, names: dict[str, str]) -> Recording:

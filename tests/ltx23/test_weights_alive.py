@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from parity.ltx23.cases import TRANSFORMER_CASES
-from parity.ltx23.port import call_port
+from parity.ltx23.stages import CASES
+from parity.ltx23.stages.transformer.port import call
 from parity.ltx23.world import World
 
-SMALL = TRANSFORMER_CASES["small"]
+SMALL = CASES["small"]
 ONE_BLOCK = replace(SMALL, layers=1)
 
 
@@ -28,7 +28,7 @@ def x0_of(world: World) -> list[torch.Tensor]:
         for step in (model.denoise_video, model.denoise_audio)
     ]
     with torch.no_grad():
-        call_port(model, world.forwards(ONE_BLOCK, torch.float32)[0].inputs)
+        call(model, world.forwards(ONE_BLOCK, torch.float32)[0].inputs)
     for hook in hooks:
         hook.remove()
     return seen

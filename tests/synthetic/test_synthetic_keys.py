@@ -8,8 +8,7 @@ import pytest
 from ltx_port.checkpoint.config import parse_config
 from parity.errors import BadInputError
 from parity.ltx23.configs import config_text
-from parity.ltx23.synthetic.keys import checkpoint_shapes, parameter_count
-from parity.ltx23.synthetic.recipe import recipe_for
+from parity.ltx23.synthetic.components import checkpoint_shapes, parameter_count, recipe_for
 
 EXPECTED = json.loads((Path(__file__).parent.parent / "data" / "transformer_keys.json").read_text())
 REAL = parse_config(config_text("ltx-2.3-22b"), "real")

@@ -6,43 +6,34 @@ scatter around 1, and no table, gate or bias is small enough to be dropped unsee
 """
 
 import math
-import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from parity.errors import BadInputError
+from torch import Tensor
+
+from ltx_port.checkpoint.config import CheckpointConfig
 
 RECIPE_VERSION = 1
-"""Changes whenever a fill below does; a written checkpoint carries it."""
+"""Changes whenever a fill does; a written checkpoint carries it."""
 
-_NORM_SPREAD = 0.1
-_TABLE_SPREAD = 0.3
-# At 0.02, as the official drive script has it, a dropped bias moves an activation by less than the tolerance
-# that bfloat16 needs; at 0.1 it cannot.
-_BIAS_SPREAD = 0.1
+Shape = tuple[int, ...]
+Row = tuple[str, Shape]
 
-_PREFIX = r"model\.diffusion_model\.(transformer_blocks\.\d+\.)?"
-_ATTENTION = r"(audio_)?attn[12]|audio_to_video_attn|video_to_audio_attn"
-_AV_ADALN = "av_ca_(video_scale_shift|audio_scale_shift|a2v_gate|v2a_gate)_adaln_single"
-_ADALN = rf"((audio_)?(prompt_)?adaln_single|{_AV_ADALN})"
-_LINEAR = (
-    rf"({_ATTENTION})\.(to_q|to_k|to_v|to_out\.0|to_gate_logits)"
-    r"|(audio_)?ff\.net\.(0\.proj|2)"
-    r"|(audio_)?(patchify_proj|proj_out)"
-    rf"|{_ADALN}\.(emb\.timestep_embedder\.linear_[12]|linear)"
-)
-_NORM_WEIGHT = re.compile(rf"{_PREFIX}({_ATTENTION})\.[qk]_norm\.weight")
-_TABLE = re.compile(rf"{_PREFIX}(audio_)?(prompt_)?scale_shift_table(_a2v_ca_(audio|video))?")
-_BIAS = re.compile(rf"{_PREFIX}({_LINEAR})\.bias")
-_MATRIX = re.compile(rf"{_PREFIX}({_LINEAR})\.weight")
+TABLE_SPREAD = 0.3
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """`offset + scale * r`, with r of mean 0 and deviation 1; `kind` says what the tensor is to the model."""
+    """`offset + scale * r`, with r of mean 0 and deviation 1; `kind` says what the tensor is to the model.
+
+    `values`, where given, makes the whole tensor (float32, of the asked shape) instead: for filters and transforms,
+    which are no noise. It must give the same bits on every machine.
+    """
 
     kind: str
     offset: float
     scale: float
+    values: Callable[[Shape], Tensor] | None = None
 
     @property
     def is_matrix(self) -> bool:
@@ -50,17 +41,25 @@ class Recipe:
         return self.kind == "matrix"
 
 
-def recipe_for(key: str, shape: tuple[int, ...]) -> Recipe:
-    """Choose the fill of the tensor with an official key; BadInputError for a key or a rank not known."""
-    rank = len(shape)
-    if rank == 1 and _NORM_WEIGHT.fullmatch(key):
-        return Recipe("norm", 1.0, _NORM_SPREAD)
-    if rank == 1 and _BIAS.fullmatch(key):
-        return Recipe("bias", 0.0, _BIAS_SPREAD)
-    if rank == 2 and _TABLE.fullmatch(key):
-        return Recipe("table", 0.0, _TABLE_SPREAD)
-    if rank == 2 and _MATRIX.fullmatch(key):
-        # Gate logits too: their input is normalised, so that fan-in scaling spreads them by about 1.
-        return Recipe("matrix", 0.0, 1 / math.sqrt(shape[1]))
-    got, expected = f"no recipe for shape {list(shape)}", "a transformer key of the official format"
-    raise BadInputError(f"synthetic tensor {key!r}", got, expected, "write a recipe for this kind of tensor")
+NORM = Recipe("norm", 1.0, 0.1)
+# At 0.02, as the official drive script has it, a dropped bias moves an activation by less than the tolerance
+# that bfloat16 needs; at 0.1 it cannot.
+BIAS = Recipe("bias", 0.0, 0.1)
+
+
+def fan_in(shape: Shape) -> Recipe:
+    """Give the fill of a matrix or convolution [outputs, inputs, ...]: unit variance in, unit variance out."""
+    kind = "matrix" if len(shape) == 2 else "convolution"
+    return Recipe(kind, 0.0, 1 / math.sqrt(math.prod(shape[1:])))
+
+
+@dataclass(frozen=True)
+class Component:
+    """A part of a checkpoint: its keys with their shapes, in file order, and the fill of each.
+
+    `recipe` gives None for a key that is not the component's, or a rank that the key cannot have.
+    """
+
+    name: str
+    rows: Callable[[CheckpointConfig], Iterator[Row]]
+    recipe: Callable[[str, Shape], Recipe | None]

@@ -9,9 +9,9 @@ from ltx_port.checkpoint.config import CheckpointConfig, parse_config
 from ltx_port.errors import InputError
 from parity.errors import BadInputError
 from parity.ltx23.configs import config_text
+from parity.ltx23.synthetic.components import checkpoint_shapes
 from parity.ltx23.synthetic.heavy import Profile
-from parity.ltx23.synthetic.keys import Shape, checkpoint_shapes
-from parity.ltx23.synthetic.recipe import RECIPE_VERSION
+from parity.ltx23.synthetic.recipe import RECIPE_VERSION, Shape
 from parity.ltx23.synthetic.weights import GENERATOR_VERSION
 
 DTYPE_CODES = {torch.bfloat16: "BF16", torch.float16: "F16", torch.float32: "F32", torch.float64: "F64"}

@@ -4,8 +4,8 @@ import math
 
 import torch
 
+from parity.ltx23.synthetic.components import recipe_for
 from parity.ltx23.synthetic.heavy import Profile, row_gains
-from parity.ltx23.synthetic.recipe import recipe_for
 from parity.ltx23.synthetic.weights import normal_like
 
 
@@ -16,6 +16,8 @@ class SyntheticTensor:
         self.key, self.shape = key, shape
         self._seed, self._device = seed, device
         self._recipe = recipe_for(key, shape)
+        make = self._recipe.values
+        self._whole = None if make is None else make(shape).flatten()
         heavy = profile is Profile.HEAVY and self._recipe.is_matrix
         self._gains = row_gains(seed, key, shape[0], device) if heavy else None
 
@@ -26,6 +28,8 @@ class SyntheticTensor:
 
     def read(self, start: int, stop: int) -> torch.Tensor:
         """Give elements [start, stop) in row-major order as float32 [stop - start]."""
+        if self._whole is not None:
+            return self._whole[start:stop].to(self._device)
         values = normal_like(self._seed, self.key, start, stop, self._device)
         # Multiplication and addition stay apart: fused into one they would round once, on some devices only.
         values.mul_(self._recipe.scale).add_(self._recipe.offset)

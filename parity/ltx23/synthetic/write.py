@@ -13,7 +13,8 @@ from typing import IO
 import torch
 
 from parity.errors import BadInputError
-from parity.ltx23.synthetic.keys import Shape, parameter_count
+from parity.ltx23.synthetic.components import parameter_count
+from parity.ltx23.synthetic.recipe import Shape
 from parity.ltx23.synthetic.spec import DTYPE_CODES, CheckpointSpec
 from parity.ltx23.synthetic.tensor import SyntheticTensor
 

@@ -1,4 +1,4 @@
-"""The port's transformer and the running official code, tap by tap, bit by bit."""
+"""Every stage of the port and the running official code, tap by tap, bit by bit."""
 
 import pytest
 import torch
@@ -7,23 +7,22 @@ from parity.binding import RunRequest, silent
 from parity.errors import ExitCode
 from parity.judge import Verdict
 from parity.ltx23.binding import BINDING, RECORDINGS
-from parity.ltx23.cases import REAL_WIDTH, TRANSFORMER_CASES
+from parity.ltx23.stages import CASES, STAGES
 from parity.ltx23.suites import Job, run_job
 from parity.ltx23.world import World
 from parity.run.record import RunResult
 
 pytestmark = pytest.mark.reference
 MODES = 3
+TINY = [(case.id, str(dtype).removeprefix("torch.")) for case in CASES.values() if not case.real_size
+        for dtype in case.dtypes]  # fmt: skip
+# Taps whose value is legitimately zero everywhere are declared by their ends; all others must be alive.
+DRIFTING = [case.id for case in CASES.values() if case.drifts]
 
 
-def run_exact(case: str, dtype: str) -> RunResult:
-    return BINDING.run(RunRequest(suites=("exact",), cases=(case,), dtypes=(dtype,)))
-
-
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("case", list(TRANSFORMER_CASES))
+@pytest.mark.parametrize(("case", "dtype"), TINY)
 def test_every_tap_is_bit_identical_in_every_mode(case: str, dtype: str) -> None:
-    result = run_exact(case, dtype)
+    result = BINDING.run(RunRequest(suites=("exact",), cases=(case,), dtypes=(dtype,)))
     assert result.exit_code is ExitCode.WITHIN_BUDGET, result.first_divergence or result.incomplete
     assert {tap.verdict for tap in result.taps} == {Verdict.IDENTICAL}
     declared = len(BINDING.taps(case))
@@ -31,9 +30,23 @@ def test_every_tap_is_bit_identical_in_every_mode(case: str, dtype: str) -> None
     assert all(tap.measurement.comparison.elements > 0 for tap in result.taps)
 
 
+@pytest.mark.parametrize("case", DRIFTING)
+def test_the_port_drifts_no_more_than_the_reference_does(case: str) -> None:
+    result = BINDING.run(RunRequest(suites=("drift",), cases=(case,)))
+    assert result.exit_code is ExitCode.WITHIN_BUDGET, result.first_divergence or result.incomplete
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_stage_has_its_cases_of_each_kind(stage: str) -> None:
+    cases = STAGES[stage].cases
+    assert any(case.recorded for case in cases)
+    assert any(case.drifts for case in cases)
+    assert STAGES[stage].faults
+
+
 def test_two_blocks_at_real_width_are_bit_identical() -> None:
     """Two of the four passes, to save time: `ltx-parity run --case real-width` runs them all."""
-    job = Job("exact", REAL_WIDTH, torch.bfloat16, passes=("pass_cond", "pass_stg"))
+    job = Job("exact", CASES["real-width"], torch.bfloat16, passes=("pass_cond", "pass_stg"))
     with World() as world:
         result = RunResult((run_job(job, world, BINDING.budgets(), silent, RECORDINGS),), {})
     assert result.exit_code is ExitCode.WITHIN_BUDGET, result.first_divergence or result.incomplete
@@ -43,7 +56,7 @@ def test_two_blocks_at_real_width_are_bit_identical() -> None:
 
 def test_activations_are_alive() -> None:
     """A tap that is all zeros, or the same everywhere, could not show a fault."""
-    result = run_exact("guided-b1", "float32")
+    result = BINDING.run(RunRequest(suites=("exact",), cases=("guided-b1",), dtypes=("float32",)))
     dead = [
         tap.place.tap
         for tap in result.taps

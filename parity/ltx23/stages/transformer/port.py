@@ -1,17 +1,17 @@
 """The port, as the harness runs it."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-import torch
 from torch import nn
 
 from ltx_port.checkpoint.file import CheckpointFile
 from ltx_port.checkpoint.load import load_transformer
-from ltx_port.errors import InputError
+from ltx_port.release import release_named
 from ltx_port.transformer import DenoisedPrediction, ModalityInput, Perturbation, Skip
-from parity.errors import BadInputError
-from parity.ltx23.passes import ForwardPass, SampleSkips, Skipped, StreamInput
+from ltx_port.transformer.attention import AttentionBackend
+from parity.ltx23.refusals import refusals
+from parity.ltx23.stage import Load
+from parity.ltx23.stages.transformer.passes import ForwardPass, SampleSkips, Skipped, StreamInput
 
 _SKIPS = {
     Skipped.VIDEO_SELF: Skip.VIDEO_SELF_ATTENTION,
@@ -21,15 +21,17 @@ _SKIPS = {
 }
 
 
-def load_port(checkpoint: Path, device: torch.device, dtype: torch.dtype) -> DenoisedPrediction:
+def load(request: Load) -> DenoisedPrediction:
     """Give the port with the checkpoint's weights; BadInputError where the port refuses the file."""
-    try:
-        return DenoisedPrediction(load_transformer(CheckpointFile.open(checkpoint), device, dtype))
-    except InputError as error:
-        raise BadInputError(error.where, error.got, error.expected, error.next_step) from error
+    with refusals():
+        checkpoint = CheckpointFile.open(request.files["checkpoint"])
+        release = release_named(request.release)
+        model = DenoisedPrediction(load_transformer(checkpoint, request.device, request.dtype, release))
+    model.transformer.set_attention_backend(AttentionBackend(request.attention))
+    return model
 
 
-def call_port(model: nn.Module, forward: ForwardPass) -> None:
+def call(model: nn.Module, forward: ForwardPass) -> None:
     """Run one pass; what it computes is seen through hooks."""
     model(_modality(forward.video), _modality(forward.audio), _perturbations(forward.skips))
 

@@ -1,13 +1,10 @@
-"""Every key of a checkpoint with its shape, by rule from the configuration."""
+"""The transformer: every key with its shape, by rule from the configuration, and how each tensor is filled."""
 
-import math
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Iterator
 
 from ltx_port.checkpoint.config import CheckpointConfig, TransformerConfig
-from parity.errors import BadInputError
-
-Shape = tuple[int, ...]
-Row = tuple[str, Shape]
+from parity.ltx23.synthetic.recipe import BIAS, NORM, TABLE_SPREAD, Component, Recipe, Row, Shape, fan_in
 
 _SINUSOID = 256
 _FEED_FORWARD_RATIO = 4
@@ -16,29 +13,20 @@ _FEED_FORWARD_RATIO = 4
 _BLOCK_ROWS, _AV_ROWS, _PROMPT_ROWS, _HEAD_ROWS = 9, 5, 2, 2
 _AV_SCALE_SHIFT_ROWS, _AV_GATE_ROWS = 4, 1
 
-
-def checkpoint_shapes(config: CheckpointConfig, components: Iterable[str]) -> dict[str, Shape]:
-    """Give the keys and shapes of the named components, in the order in which they are written.
-
-    Raises BadInputError for a component that this writer does not know.
-    """
-    rows: list[Row] = []
-    for name in components:
-        if name not in COMPONENTS:
-            expected = f"some of {', '.join(COMPONENTS)}"
-            raise BadInputError("components", f"{name!r}", expected, "leave it out")
-        rows.extend(COMPONENTS[name](config))
-    shapes = dict(rows)
-    if len(shapes) != len(rows):
-        raise BadInputError("components", "a key comes twice", "each component once", "name each only once")
-    if not shapes:
-        raise BadInputError("components", "none", f"some of {', '.join(COMPONENTS)}", "name at least one")
-    return shapes
-
-
-def parameter_count(shapes: dict[str, Shape]) -> int:
-    """Count the elements of all tensors."""
-    return sum(math.prod(shape) for shape in shapes.values())
+_PREFIX = r"model\.diffusion_model\.(transformer_blocks\.\d+\.)?"
+_ATTENTION = r"(audio_)?attn[12]|audio_to_video_attn|video_to_audio_attn"
+_AV_ADALN = "av_ca_(video_scale_shift|audio_scale_shift|a2v_gate|v2a_gate)_adaln_single"
+_ADALN = rf"((audio_)?(prompt_)?adaln_single|{_AV_ADALN})"
+_LINEAR = (
+    rf"({_ATTENTION})\.(to_q|to_k|to_v|to_out\.0|to_gate_logits)"
+    r"|(audio_)?ff\.net\.(0\.proj|2)"
+    r"|(audio_)?(patchify_proj|proj_out)"
+    rf"|{_ADALN}\.(emb\.timestep_embedder\.linear_[12]|linear)"
+)
+_NORM_WEIGHT = re.compile(rf"{_PREFIX}({_ATTENTION})\.[qk]_norm\.weight")
+_TABLE = re.compile(rf"{_PREFIX}(audio_)?(prompt_)?scale_shift_table(_a2v_ca_(audio|video))?")
+_BIAS = re.compile(rf"{_PREFIX}({_LINEAR})\.bias")
+_MATRIX = re.compile(rf"{_PREFIX}({_LINEAR})\.weight")
 
 
 def _transformer(config: CheckpointConfig) -> Iterator[Row]:
@@ -118,5 +106,18 @@ def _under(prefix: str, rows: Iterator[Row]) -> Iterator[Row]:
         yield prefix + key, shape
 
 
-COMPONENTS: dict[str, Callable[[CheckpointConfig], Iterator[Row]]] = {"transformer": _transformer}
-"""The components that can be written, each with the function that gives its keys."""
+def _recipe(key: str, shape: Shape) -> Recipe | None:
+    rank = len(shape)
+    if rank == 1 and _NORM_WEIGHT.fullmatch(key):
+        return NORM
+    if rank == 1 and _BIAS.fullmatch(key):
+        return BIAS
+    if rank == 2 and _TABLE.fullmatch(key):
+        return Recipe("table", 0.0, TABLE_SPREAD)
+    if rank == 2 and _MATRIX.fullmatch(key):
+        # Gate logits too: their input is normalised, so that fan-in scaling spreads them by about 1.
+        return fan_in(shape)
+    return None
+
+
+TRANSFORMER = Component("transformer", _transformer, _recipe)

@@ -19,9 +19,10 @@ from ltx_port.transformer.masks import SelfAttentionBias
 from ltx_port.transformer.modulation import AVCrossModulation, GatedResidual, TokenNorm
 from ltx_port.transformer.rope import FractionalPositions, FrequencyGrid, RotaryEmbedding, RotaryTable, Rotate
 from ltx_port.transformer.stream import Stream
-from parity.ltx23.faults.registry import configured, planted
+from parity.ltx23.fault import Faults
 
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
+FAULTS = Faults("transformer", case="small", forward="pass_cond")
 
 
 def _every(model: nn.Module, kind: type[AnyModule]) -> list[AnyModule]:
@@ -36,7 +37,7 @@ def _forward(modules: list[AnyModule], replacement: Callable[..., Any]) -> None:
         module.forward = MethodType(replacement, module)
 
 
-@planted("R1", first_tap="video.self_rope.grid")
+@FAULTS.planted("R1", first_tap="video.self_rope.grid")
 def float32_grid(model: DenoisedPrediction) -> None:
     """RoPE frequencies raised in float32, not float64."""
 
@@ -47,7 +48,7 @@ def float32_grid(model: DenoisedPrediction) -> None:
     _forward(_every(model, FrequencyGrid), forward)
 
 
-@planted("R2", first_tap="block00.video.self_attn.q_rope")
+@FAULTS.planted("R2", first_tap="block00.video.self_attn.q_rope")
 def interleaved_rotation(model: DenoisedPrediction) -> None:
     """RoPE pairs interleaved, not halved."""
 
@@ -60,7 +61,7 @@ def interleaved_rotation(model: DenoisedPrediction) -> None:
     _forward(_every(model, Rotate), forward)
 
 
-@planted("R5", first_tap="video.self_rope.fraction", case="guided-b1")
+@FAULTS.planted("R5", first_tap="video.self_rope.fraction", case="guided-b1")
 def other_position_dtype(model: DenoisedPrediction) -> None:
     """Positions in another dtype than the release's."""
     exact = FractionalPositions.forward
@@ -73,7 +74,7 @@ def other_position_dtype(model: DenoisedPrediction) -> None:
     _forward(_every(model, FractionalPositions), forward)
 
 
-@planted("A1", first_tap="block00.video.self_attn.gated")
+@FAULTS.planted("A1", first_tap="block00.video.self_attn.gated")
 def single_sigmoid(model: DenoisedPrediction) -> None:
     """Head gate is sigmoid, not 2 * sigmoid."""
 
@@ -83,7 +84,7 @@ def single_sigmoid(model: DenoisedPrediction) -> None:
     _forward(_every(model, HeadGate), forward)
 
 
-@planted("A4", first_tap="video.self_bias")
+@FAULTS.planted("A4", first_tap="video.self_bias")
 def mask_as_bias_of_one(model: DenoisedPrediction) -> None:
     """Self-attention mask added as a bias of one."""
 
@@ -93,7 +94,7 @@ def mask_as_bias_of_one(model: DenoisedPrediction) -> None:
     _forward(_every(model, SelfAttentionBias), forward)
 
 
-@planted("A6", first_tap="block00.video.text_cross.attended")
+@FAULTS.planted("A6", first_tap="block00.video.text_cross.attended")
 def context_mask_invented(model: DenoisedPrediction) -> None:
     """Text masked where the reference masks nothing."""
     exact = AttentionKernel.forward
@@ -107,7 +108,7 @@ def context_mask_invented(model: DenoisedPrediction) -> None:
     _forward([layer.attn.kernel for layer in _every(model, TextCrossLayer)], forward)
 
 
-@planted("D1", first_tap="block00.video.a2v.query_scale")
+@FAULTS.planted("D1", first_tap="block00.video.a2v.query_scale")
 def swapped_scale_and_shift(model: DenoisedPrediction) -> None:
     """AV tables read as shift, scale."""
     for rows in _every(model, AVCrossModulation):
@@ -120,14 +121,14 @@ def swapped_scale_and_shift(model: DenoisedPrediction) -> None:
             _forward([direction], forward)
 
 
-@planted("D4", first_tap="video.timestep_adaln.timestep")
+@FAULTS.planted("D4", first_tap="video.timestep_adaln.timestep")
 def unscaled_timestep(model: DenoisedPrediction) -> None:
     """Timestep not multiplied by 1000."""
     for stream in _every(model, Stream):
         stream.timestep_scale.multiplier = 1.0
 
 
-@planted("X2", first_tap="video.av_scale_shift_adaln.timestep")
+@FAULTS.planted("X2", first_tap="video.av_scale_shift_adaln.timestep")
 def own_sigma(model: DenoisedPrediction) -> None:
     """AV cross-attention conditioned on the stream's own sigma."""
     exact = Stream.forward
@@ -138,14 +139,14 @@ def own_sigma(model: DenoisedPrediction) -> None:
     _forward(_every(model, Stream), forward)
 
 
-@planted("P4", first_tap="block00.video.a2v.query_scale")
+@FAULTS.planted("P4", first_tap="block00.video.a2v.query_scale")
 def wrong_direction_rows(model: DenoisedPrediction) -> None:
     """Audio-to-video reads the rows of video-to-audio."""
     for rows in _every(model, AVCrossModulation):
         rows.audio_to_video.first = rows.video_to_audio.first
 
 
-@planted("P28", first_tap="block00.video.self_attn.shift")
+@FAULTS.planted("P28", first_tap="block00.video.self_attn.shift")
 def swapped_blocks(model: DenoisedPrediction) -> None:
     """Weights of blocks 0 and 1 swapped."""
     first, second, *_ = _every(model, Block)
@@ -154,7 +155,7 @@ def swapped_blocks(model: DenoisedPrediction) -> None:
     second.load_state_dict(weights)
 
 
-@planted("Z2", first_tap="video.timestep_adaln.sinusoid")
+@FAULTS.planted("Z2", first_tap="video.timestep_adaln.sinusoid")
 def sine_first(model: DenoisedPrediction) -> None:
     """Timestep sinusoid with sines before cosines."""
     exact = SinusoidalTimestep.forward
@@ -165,7 +166,7 @@ def sine_first(model: DenoisedPrediction) -> None:
     _forward(_every(model, SinusoidalTimestep), forward)
 
 
-@planted("Z3", first_tap="video.self_rope.cos")
+@FAULTS.planted("Z3", first_tap="video.self_rope.cos")
 def padding_behind(model: DenoisedPrediction) -> None:
     """RoPE padding behind the frequencies, not in front."""
 
@@ -177,7 +178,7 @@ def padding_behind(model: DenoisedPrediction) -> None:
         rope._per_head = MethodType(per_head, rope)  # type: ignore[method-assign]
 
 
-@planted("Z4", first_tap="block00.video.a2v.k_rope")
+@FAULTS.planted("Z4", first_tap="block00.video.a2v.k_rope")
 def query_table_for_keys(model: DenoisedPrediction) -> None:
     """AV keys rotated with the time axis reversed."""
 
@@ -187,7 +188,7 @@ def query_table_for_keys(model: DenoisedPrediction) -> None:
     _forward([d.attn.rotate_k for d in _every(model, CrossDirection) if d.attn.rotate_k is not None], forward)
 
 
-@planted("Z5", first_tap="block00.audio.v2a.context")
+@FAULTS.planted("Z5", first_tap="block00.audio.v2a.context")
 def sequential_exchange(model: DenoisedPrediction) -> None:
     """Video-to-audio sees the video after audio-to-video."""
     for exchange in _every(model, AudioVideoCross):
@@ -207,7 +208,7 @@ def sequential_exchange(model: DenoisedPrediction) -> None:
         exchange.video_to_audio.register_forward_pre_hook(norm_again)
 
 
-@planted("Z6", first_tap="block00.video.feed_forward.residual")
+@FAULTS.planted("Z6", first_tap="block00.video.feed_forward.residual")
 def ungated(model: DenoisedPrediction) -> None:
     """Feed-forward added without its gate."""
     exact = GatedResidual.forward
@@ -220,7 +221,7 @@ def ungated(model: DenoisedPrediction) -> None:
     _forward([layer.residual for layer in _every(model, FeedForwardLayer)], forward)
 
 
-@planted("Z7", first_tap="video.self_bias", case="guided-b2")
+@FAULTS.planted("Z7", first_tap="video.self_bias", case="guided-b2")
 def first_sample_for_all(model: DenoisedPrediction) -> None:
     """Every sample gets the first sample's self-attention mask."""
     exact = SelfAttentionBias.forward
@@ -231,23 +232,23 @@ def first_sample_for_all(model: DenoisedPrediction) -> None:
     _forward(_every(model, SelfAttentionBias), forward)
 
 
-configured(
+FAULTS.configured(
     "X1",
     "AV gate's timestep multiplier defaults to 1, ignoring the checkpoint",
     first_tap="config.video.av_gate_multiplier",
-    config={"av_ca_timestep_scale_multiplier": 1.0},
+    config={"transformer.av_ca_timestep_scale_multiplier": 1.0},
 )
-configured(
+FAULTS.configured(
     "L7",
     "Norm epsilon taken from a code default, not from the checkpoint",
     first_tap="config.video.eps",
-    config={"norm_eps": 1e-06},
+    config={"transformer.norm_eps": 1e-06},
     case="odd-config",
 )
-configured(
+FAULTS.configured(
     "Z1",
     "RoPE theta taken from a code default, not from the checkpoint",
     first_tap="config.video.rope_theta",
-    config={"positional_embedding_theta": 10000.0},
+    config={"transformer.positional_embedding_theta": 10000.0},
     case="odd-config",
 )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from parity.ltx23.passes import StreamInput
+from parity.ltx23.stages.transformer.passes import StreamInput
 from parity.ltx23.synthetic.weights import normal_like
 
 

@@ -1,18 +1,25 @@
 """The probe matrix: every case, the faults it guards against, and its forward passes."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ltx_port.checkpoint.config import TransformerConfig
-from parity.errors import BadInputError
-from parity.ltx23.inputs import SMALL, SMALLEST, Draw, Geometry, Widths, audio_positions, stream_input, video_positions
-from parity.ltx23.passes import ForwardPass, SampleSkips, Skipped, StreamInput
+from parity.ltx23.stage import SEED, Case, Pass, Setting
+from parity.ltx23.stages.transformer.inputs import (
+    SMALL,
+    SMALLEST,
+    Draw,
+    Geometry,
+    Widths,
+    audio_positions,
+    stream_input,
+    video_positions,
+)
+from parity.ltx23.stages.transformer.passes import ForwardPass, SampleSkips, Skipped, StreamInput
 
-SEED = 20260305
 NOTHING: SampleSkips = {}
 EVERYWHERE: SampleSkips = {Skipped.A2V: None, Skipped.V2A: None}
 # Sigmas differ between streams and between samples: equal ones hide a sigma taken from the wrong place.
@@ -32,11 +39,11 @@ _ODD_CONSTANTS: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class Bench:
-    """What passes are built from: the model's widths, its STG block, and the working precision."""
+    """What passes are built from: the model's widths, its STG block, and the dtype of video positions."""
 
     widths: Widths
     stg_block: int
-    dtype: torch.dtype
+    positions: torch.dtype
     geometry: Geometry
 
     def streams(self, label: str, batch: int, text: str = "prompt") -> tuple[StreamInput, StreamInput]:
@@ -47,7 +54,7 @@ class Bench:
             geometry.video_tokens,
             widths.video_channels,
             widths.video_context,
-            video_positions(geometry, batch, self.dtype),
+            video_positions(geometry, batch, self.positions),
         )
         audio = stream_input(
             Draw(SEED, f"{label}.audio", _AUDIO_SIGMAS[:batch]),
@@ -120,81 +127,56 @@ def _bias(mask: Tensor) -> Tensor:
     return ((mask - 1).float() * 4.0)[:, None, None, :]
 
 
-@dataclass(frozen=True)
-class Case:
-    """A row of the probe matrix.
+def _case(identifier: str, guards: str, build: Callable[[Bench], list[ForwardPass]], **more: Any) -> Case:
+    """Give a case whose clip has the size `geometry`."""
+    geometry: Geometry = more.pop("geometry", SMALL)
 
-    `config`, `config_edits` and `layers` decide its checkpoint, `geometry` the size of the clip, `dtypes` the
-    precisions it runs in. `drifts`: the suite `drift` runs it unasked; `recorded`: there are dumps of it.
-    """
-
-    id: str
-    guards: str
-    build: Callable[[Bench], list[ForwardPass]]
-    config: str = "tiny"
-    layers: int | None = None
-    config_edits: Mapping[str, Any] = field(default_factory=dict)
-    geometry: Geometry = SMALL
-    dtypes: tuple[torch.dtype, ...] = (torch.float32, torch.bfloat16)
-    drifts: bool = False
-    recorded: bool = False
-
-    def passes(self, config: TransformerConfig, dtype: torch.dtype) -> list[ForwardPass]:
-        """Build the passes for a model of that configuration, in that working precision."""
+    def passes(setting: Setting) -> list[Pass]:
+        part = setting.config.transformer
         widths = Widths(
-            config.in_channels,
-            config.resolved_audio_in_channels,
-            config.cross_attention_dim,
-            config.audio_cross_attention_dim,
+            part.in_channels, part.resolved_audio_in_channels, part.cross_attention_dim, part.audio_cross_attention_dim
         )
-        bench = Bench(widths, config.num_layers // 2, dtype, self.geometry)
-        return [forward.to(dtype) for forward in self.build(bench)]
+        # Release 1.0.0 rounds video positions to the working precision.
+        positions = setting.dtype if setting.release == "1.0.0" else torch.float32
+        bench = Bench(widths, part.num_layers // 2, positions, geometry)
+        return [forward.to(setting.dtype) for forward in build(bench)]
+
+    return Case(identifier, guards, passes, **more)
 
 
-TRANSFORMER_CASES: Mapping[str, Case] = {
-    case.id: case
-    for case in (
-        Case(
-            "small",
-            "one sample, two blocks: small enough to be recorded",
-            lambda bench: _guidance(bench, 1),
-            layers=2,
-            geometry=SMALLEST,
-            recorded=True,
-        ),
-        Case("guided-b1", "one sample: the path that generation takes", lambda bench: _guidance(bench, 1), drifts=True),
-        Case(
-            "guided-b2",
-            "faults of broadcasting: two samples that differ in everything",
-            lambda bench: _guidance(bench, 2),
-        ),
-        Case("batched", "each sample its own perturbation: the masks, not the short cuts", _batched, drifts=True),
-        Case("streams", "one stream alone, or present but not enabled", _streams),
-        Case("masks", "text masks of both kinds; no self-attention mask; every token noisy", _masks),
-        Case(
-            "odd-config",
-            "constants that no code has as its default: what is read from the checkpoint, and what is not",
-            lambda bench: _guidance(bench, 1),
-            layers=2,
-            config_edits=_ODD_CONSTANTS,
-            geometry=SMALLEST,
-        ),
-    )
-}
-REAL_WIDTH = Case(
-    "real-width",
-    "4096 and 2048 channels, 32 heads: what a kernel or a reduction does only at width",
-    lambda bench: _guidance(bench, 1),
-    config="ltx-2.3-22b",
-    layers=2,
-    dtypes=(torch.bfloat16,),
+TRANSFORMER_CASES = (
+    _case(
+        "small",
+        "one sample, two blocks: small enough to be recorded",
+        lambda bench: _guidance(bench, 1),
+        layers=2,
+        geometry=SMALLEST,
+        recorded=True,
+    ),
+    _case("guided-b1", "one sample: the path that generation takes", lambda bench: _guidance(bench, 1), drifts=True),
+    _case(
+        "guided-b2",
+        "faults of broadcasting: two samples that differ in everything",
+        lambda bench: _guidance(bench, 2),
+    ),
+    _case("batched", "each sample its own perturbation: the masks, not the short cuts", _batched, drifts=True),
+    _case("streams", "one stream alone, or present but not enabled", _streams),
+    _case("masks", "text masks of both kinds; no self-attention mask; every token noisy", _masks),
+    _case(
+        "odd-config",
+        "constants that no code has as its default: what is read from the checkpoint, and what is not",
+        lambda bench: _guidance(bench, 1),
+        layers=2,
+        config_edits={f"transformer.{key}": value for key, value in _ODD_CONSTANTS.items()},
+        geometry=SMALLEST,
+    ),
+    _case(
+        "real-width",
+        "4096 and 2048 channels, 32 heads: what a kernel or a reduction does only at width",
+        lambda bench: _guidance(bench, 1),
+        config="ltx-2.3-22b",
+        layers=2,
+        dtypes=(torch.bfloat16,),
+        real_size=True,
+    ),
 )
-
-
-def chosen_cases(ids: tuple[str, ...]) -> list[Case]:
-    """Give the cases by id, all tiny ones where none is named; BadInputError for an id that does not exist."""
-    known = {**TRANSFORMER_CASES, REAL_WIDTH.id: REAL_WIDTH}
-    unknown = [case for case in ids if case not in known]
-    if unknown:
-        raise BadInputError(f"case {unknown[0]!r}", "unknown", f"one of {', '.join(known)}", "choose one")
-    return [known[case] for case in ids] if ids else list(TRANSFORMER_CASES.values())

@@ -1,0 +1,66 @@
+"""Which suites a run takes, each under which release, when the request leaves that open."""
+
+from pathlib import Path
+
+from ltx_port.release import RELEASES, release_named
+from parity.binding import RunRequest
+from parity.errors import BadInputError
+from parity.ltx23.refusals import refusals
+from parity.ltx23.suites import LIVE_SUITES, SUITES
+from parity.ltx23.world import PROVEN_LIVE
+from reference_dumps.lock import read_lock
+from reference_dumps.official.installed import installed_release
+
+
+def installed() -> str | None:
+    """Give the release of the official code that is installed and that the port follows, if any."""
+    found = installed_release()
+    return found if found in RELEASES else None
+
+
+def known_release(name: str | None) -> str | None:
+    """Give the name back where it is a release that the port follows; BadInputError where not."""
+    if name is None:
+        return None
+    with refusals():
+        return release_named(name).name
+
+
+def chosen_suites(request: RunRequest, recordings: Path) -> list[tuple[str, str]]:
+    """Give each suite to run with its release.
+
+    Live suites follow the installed release, the suite `recorded` every other release that has recordings (every one
+    with `--reference recorded`). BadInputError where the request contradicts itself.
+    """
+    _require_consistent(request)
+    asked, here = known_release(request.release), installed()
+    live = asked or here or PROVEN_LIVE
+    take_live = request.reference == "live" or (request.reference == "auto" and here is not None and here == live)
+    wanted = request.suites or (
+        *(LIVE_SUITES if take_live else ()),
+        *(() if request.reference == "live" else ("recorded",)),
+    )
+    found = [(suite, live) for suite in wanted if suite in LIVE_SUITES]
+    if "recorded" in wanted:
+        found += [("recorded", release) for release in _recorded(recordings, asked, skipped=live if found else None)]
+    return found
+
+
+def _recorded(recordings: Path, asked: str | None, skipped: str | None) -> list[str]:
+    releases = sorted({name.partition("/")[0] for name in read_lock(recordings)} if asked is None else {asked})
+    return [release for release in releases if release != skipped]
+
+
+def _require_consistent(request: RunRequest) -> None:
+    unknown = [suite for suite in request.suites if suite not in SUITES]
+    if unknown:
+        raise BadInputError(f"suite {unknown[0]!r}", "unknown", f"one of {', '.join(SUITES)}", "choose one")
+    contradiction = {"recorded": LIVE_SUITES, "live": ("recorded",), "auto": ()}[request.reference]
+    for suite in request.suites:
+        if suite in contradiction:
+            raise BadInputError(
+                f"suite {suite!r} with --reference {request.reference}",
+                "they contradict each other",
+                "a suite of that reference",
+                "leave one of the two out",
+            )

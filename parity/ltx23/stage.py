@@ -1,0 +1,74 @@
+"""What a stage of the pipeline brings to be proven: its cases, its taps, and how each implementation is run."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ltx_port.checkpoint.config import CheckpointConfig
+from parity.ltx23.fault import Fault
+from parity.ltx23.terms import SEED, Load, Pass, TensorPass
+from parity.taps import TapPlan
+
+__all__ = ["SEED", "Case", "Load", "Pass", "Setting", "Stage", "TensorPass"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What passes and taps are laid out for: the checkpoint's configuration, the precision and the release."""
+
+    config: CheckpointConfig
+    dtype: torch.dtype
+    release: str
+
+
+# Compared and hashed by identity: its mappings cannot be hashed.
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A row of the probe matrix: one set of passes, and the faults that they guard against.
+
+    `config`, `config_edits` (dotted keys), `layers` and `components` decide its checkpoint, `dtypes` the precisions
+    it runs in. `drifts`: the suite `drift` runs it unasked; `recorded`: there are dumps of it; `real_size`: it runs
+    at the real configuration, only when named or with --real-size. `options` is for the stage's own loaders.
+    """
+
+    id: str
+    guards: str
+    build: Callable[[Setting], Iterable[Pass]]
+    config: str = "tiny"
+    config_edits: Mapping[str, Any] = field(default_factory=dict)
+    layers: int | None = None
+    components: tuple[str, ...] | None = None
+    dtypes: tuple[torch.dtype, ...] = (torch.float32, torch.bfloat16)
+    drifts: bool = False
+    recorded: bool = False
+    real_size: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of the data path.
+
+    `plan` lays out the taps of a pass. `load` and `call` run the port; `official` names the module below
+    `reference_dumps.official` whose functions `load` and `call` run the reference with the same arguments.
+    `components` are what its checkpoints hold; `files` writes what it needs beside one, each to the path it is
+    given. `seen_behind` maps ends of module paths of the port without a tap of their own to the end of the name of
+    the tap that shows what they give.
+    """
+
+    id: str
+    shows: str
+    cases: tuple[Case, ...]
+    plan: Callable[[Any, Setting], TapPlan]
+    load: Callable[[Load], nn.Module]
+    call: Callable[[nn.Module, Any], None]
+    official: str
+    budgets: Path
+    components: tuple[str, ...]
+    faults: tuple[Fault, ...] = ()
+    files: Mapping[str, Callable[[Path, Case], None]] = field(default_factory=dict)
+    seen_behind: Mapping[str, str] = field(default_factory=dict)

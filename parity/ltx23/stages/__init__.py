@@ -1,0 +1,35 @@
+"""The stages, in the order of the data path."""
+
+from parity.errors import BadInputError
+from parity.ltx23.fault import Fault
+from parity.ltx23.stage import Case, Stage
+from parity.ltx23.stages.transformer import TRANSFORMER
+
+STAGES: dict[str, Stage] = {stage.id: stage for stage in (TRANSFORMER,)}
+CASES: dict[str, Case] = {case.id: case for stage in STAGES.values() for case in stage.cases}
+FAULTS: dict[str, Fault] = {fault.id: fault for stage in STAGES.values() for fault in stage.faults}
+
+assert len(CASES) == sum(len(stage.cases) for stage in STAGES.values()), "two cases share a name"
+assert len(FAULTS) == sum(len(stage.faults) for stage in STAGES.values()), "two faults share a name"
+
+_STAGE_OF = {case.id: stage for stage in STAGES.values() for case in stage.cases}
+
+
+def stage_of(case: Case) -> Stage:
+    """Give the stage that a case belongs to."""
+    return _STAGE_OF[case.id]
+
+
+def chosen_cases(ids: tuple[str, ...] = (), stages: tuple[str, ...] = (), real_size: bool = False) -> list[Case]:
+    """Give the cases by id; where none is named, all tiny ones (or all at real size) of the stages, by default of all.
+
+    BadInputError for a stage or an id that does not exist, or an id that is of none of the stages.
+    """
+    for stage in stages:
+        if stage not in STAGES:
+            raise BadInputError(f"stage {stage!r}", "unknown", f"one of {', '.join(STAGES)}", "choose one")
+    known = {case.id: case for case in CASES.values() if not stages or _STAGE_OF[case.id].id in stages}
+    unknown = [case for case in ids if case not in known]
+    if unknown:
+        raise BadInputError(f"case {unknown[0]!r}", "unknown", f"one of {', '.join(known)}", "choose one")
+    return [known[case] for case in ids] if ids else [c for c in known.values() if c.real_size == real_size]

@@ -1,0 +1,98 @@
+"""Nothing of the port is unproven: every module is tapped, and every function of it is run by some case."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+import ltx_port
+from parity.ltx23.stages import STAGES
+from parity.ltx23.world import World
+from parity.run.forward import observe
+
+PORT = Path(ltx_port.__file__).parent
+# What a case need not run, each with the reason.
+UNPROVEN = {
+    "checkpoint": "reads files: tests/checkpoint",
+    "errors.py": "refusals: tested where they are raised",
+    "release.py": "names of releases",
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_module_of_the_port_is_tapped(stage: str) -> None:
+    """A step that no tap shows could be wrong without anybody seeing where."""
+    tapped, leaves, names = set[str](), set[str](), set[str]()
+    with World() as world:
+        for case in (case for case in STAGES[stage].cases if not case.real_size):
+            dtype = case.dtypes[0]
+            root = world.port(case, dtype).root
+            leaves |= {path for path, module in root.named_modules() if not list(module.children()) and path}
+            for forward in world.forwards(case, dtype):
+                tapped |= {tap.ports["port"].module for tap in forward.plan}
+                names |= set(forward.plan.names)
+    behind = STAGES[stage].seen_behind
+    assert {leaf for leaf in leaves - tapped if not any(leaf.endswith(end) for end in behind)} == set()
+    for end, tap in behind.items():
+        assert any(leaf.endswith(end) for leaf in leaves), f"{end}: no such module"
+        assert any(name.endswith(tap) for name in names), f"{tap}: no such tap"
+
+
+def test_every_function_of_the_port_is_run_by_some_case() -> None:
+    """A component without its reference case fails here: what no case runs, nothing proves."""
+    ran: set[tuple[str, str]] = set()
+    with World() as world, recording_calls(ran):
+        for stage in STAGES.values():
+            for case in (case for case in stage.cases if not case.real_size):
+                for forward in world.forwards(case, case.dtypes[0]):
+                    observe(world.port(case, case.dtypes[0]), forward)
+    never = [f"{file}: {name}" for file, name in sorted(set(defined()) - ran)]
+    assert never == []
+
+
+def test_a_component_that_no_case_runs_would_be_found(tmp_path: Path) -> None:
+    (tmp_path / "unproven.py").write_text("class Step:\n    def forward(self, x):\n        return x\n")
+    assert list(defined(tmp_path)) == [("unproven.py", "Step.forward")]
+
+
+def defined(folder: Path = PORT) -> Iterator[tuple[str, str]]:
+    """Give (file, qualified name) of every function, but those that need no case."""
+    for path in sorted(folder.rglob("*.py")):
+        inside = path.relative_to(folder)
+        if inside.parts[0] not in UNPROVEN:
+            yield from ((str(inside), name) for name in functions(ast.parse(path.read_text(encoding="utf-8")), ""))
+
+
+def functions(node: ast.AST, prefix: str) -> Iterator[str]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ClassDef):
+            yield from functions(child, f"{prefix}{child.name}.")
+        elif isinstance(child, ast.FunctionDef) and not is_refusal(child):
+            yield f"{prefix}{child.name}"
+
+
+def is_refusal(function: ast.FunctionDef) -> bool:
+    """Whether a function only makes an error: one that no good input reaches."""
+    return ast.unparse(function.returns or ast.Constant(None)) in {"InputError", "NoReturn"}
+
+
+@contextmanager
+def recording_calls(ran: set[tuple[str, str]]) -> Iterator[None]:
+    root = f"{PORT}/"
+
+    def watch(frame: FrameType, event: str, _: object) -> None:
+        if event == "call":
+            file = frame.f_code.co_filename
+            if file.startswith(root):
+                ran.add((file.removeprefix(root), frame.f_code.co_qualname))
+
+    before = sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)
