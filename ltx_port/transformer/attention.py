@@ -9,11 +9,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from ltx_port.release import Release
 from ltx_port.transformer.rope import RotaryTable, Rotate
 
 
 class AttentionBackend(Enum):
-    """Which kernel computes the attention; `AUTO` lets torch choose, as the reference does."""
+    """Which kernel computes the attention; `AUTO` is the release's own choice, as the reference makes it."""
 
     AUTO = "auto"
     MATH = "math"
@@ -23,11 +24,18 @@ class AttentionBackend(Enum):
 
 
 _KERNELS = {
-    AttentionBackend.MATH: SDPBackend.MATH,
+    AttentionBackend.CUDNN: SDPBackend.CUDNN_ATTENTION,
     AttentionBackend.FLASH: SDPBackend.FLASH_ATTENTION,
     AttentionBackend.EFFICIENT: SDPBackend.EFFICIENT_ATTENTION,
-    AttentionBackend.CUDNN: SDPBackend.CUDNN_ATTENTION,
+    AttentionBackend.MATH: SDPBackend.MATH,
 }
+
+
+def kernels_for(backend: AttentionBackend, release: Release) -> list[SDPBackend] | None:
+    """Give the kernels to choose from, the first that fits; None leaves kernels and order to torch."""
+    if backend is not AttentionBackend.AUTO:
+        return [_KERNELS[backend]]
+    return list(_KERNELS.values()) if release.cudnn_attention_first else None
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ class AttentionKernel(nn.Module):
     def __init__(self, heads: int):
         super().__init__()
         self.heads = heads
-        self.backend = AttentionBackend.AUTO
+        self.kernels: list[SDPBackend] | None = None
 
     def forward(
         self,
@@ -71,9 +79,9 @@ class AttentionKernel(nn.Module):
         return out.transpose(1, 2).flatten(2)
 
     def _kernel(self) -> contextlib.AbstractContextManager[object]:
-        if self.backend is AttentionBackend.AUTO:
+        if self.kernels is None:
             return contextlib.nullcontext()
-        return sdpa_kernel(_KERNELS[self.backend])
+        return sdpa_kernel(self.kernels, set_priority=True)
 
 
 class HeadGate(nn.Module):

@@ -10,10 +10,10 @@ from ltx_port.transformer.rope import RotaryTable
 
 @dataclass(frozen=True)
 class CrossConditioning:
-    """What a stream brings to audio-video cross-attention."""
+    """What a stream brings to audio-video cross-attention; the release says if scale and shift are per token."""
 
     rope: RotaryTable
-    scale_shift: Float[Tensor, "batch 1 four_dim"]
+    scale_shift: Float[Tensor, "batch #tokens four_dim"]
     gate: Float[Tensor, "batch 1 dim"]
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ltx_port.checkpoint.config import TransformerConfig
 from ltx_port.errors import InputError
 from ltx_port.release import NEWEST, Release
-from ltx_port.transformer.attention import AttentionBackend, AttentionKernel
+from ltx_port.transformer.attention import AttentionBackend, AttentionKernel, kernels_for
 from ltx_port.transformer.block import Block
 from ltx_port.transformer.conditioning import StreamState
 from ltx_port.transformer.inputs import ModalityInput, check_modality
@@ -53,15 +53,16 @@ class Transformer(nn.Module):
         super().__init__()
         self.release = release
         video, audio = stream_shapes(config)
-        self.video = Stream(video)
-        self.audio = Stream(audio)
+        self.video = Stream(video, release)
+        self.audio = Stream(audio, release)
         self.blocks = nn.ModuleList(Block(video, audio) for _ in range(config.num_layers))
+        self.set_attention_backend(AttentionBackend.AUTO)
 
     def set_attention_backend(self, backend: AttentionBackend) -> None:
-        """Choose the attention kernel; all but `AUTO` depart from the reference's own choice."""
+        """Choose the attention kernel; all but `AUTO`, the release's own choice, depart from the reference."""
         for module in self.modules():
             if isinstance(module, AttentionKernel):
-                module.backend = backend
+                module.kernels = kernels_for(backend, self.release)
 
     def forward(
         self,

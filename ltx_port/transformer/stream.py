@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ltx_port.release import Release
 from ltx_port.transformer.adaln import AdaLNSingle, TimestepScale
 from ltx_port.transformer.conditioning import CrossConditioning, StreamConditioning, StreamState
 from ltx_port.transformer.head import OutputHead
@@ -41,10 +42,10 @@ class StreamShape:
 class Stream(nn.Module):
     """One modality outside the blocks: its way in and its head."""
 
-    def __init__(self, shape: StreamShape):
+    def __init__(self, shape: StreamShape, release: Release):
         super().__init__()
         dim, heads, theta = shape.dim, shape.heads, shape.rope_theta
-        self.shape = shape
+        self.shape, self.release = shape, release
         self.patchify = nn.Linear(shape.in_channels, dim)
         self.timestep_scale = TimestepScale(shape.timestep_multiplier)
         self.timestep_adaln = AdaLNSingle(dim, StreamModulation.ROWS)
@@ -57,7 +58,8 @@ class Stream(nn.Module):
         self.cross_rope = RotaryEmbedding(shape.cross_dim, heads, theta, (shape.cross_max_pos,))
         self.av_scale_shift_scale = TimestepScale(shape.timestep_multiplier)
         self.av_scale_shift_adaln = AdaLNSingle(dim, AVCrossModulation.SCALE_SHIFT_ROWS)
-        # A factor on timesteps already multiplied, not a multiplier of its own: two roundings.
+        self.av_sigma_scale = TimestepScale(shape.timestep_multiplier)
+        # A factor on sigmas already multiplied, not a multiplier of its own: two roundings.
         self.av_gate_scale = TimestepScale(shape.av_gate_multiplier / shape.timestep_multiplier)
         self.av_gate_adaln = AdaLNSingle(dim, 1)
         self.head = OutputHead(dim, shape.out_channels, shape.eps)
@@ -78,23 +80,23 @@ class Stream(nn.Module):
             context_bias=None if context_mask is None else self.context_bias(context_mask, dtype),
             rope=self.self_rope(modality.positions, dtype),
             self_bias=None if mask is None else self.self_bias(mask, dtype),
-            cross=None if other_sigma is None else self._cross(modality.positions, other_sigma, dtype),
+            cross=None if other_sigma is None else self._cross(modality, other_sigma, dtype),
         )
         return StreamState(tokens, conditioning)
 
     def _cross(
         self,
-        positions: Float[Tensor, "batch axes tokens 2"],
+        modality: ModalityInput,
         other_sigma: Float[Tensor, " batch"],
         dtype: torch.dtype,
     ) -> CrossConditioning:
-        batch = positions.shape[0]
+        batch = other_sigma.shape[0]
+        noise = modality.timesteps if self.release.av_cross_own_timesteps else other_sigma
+        scale_shift, _ = self.av_scale_shift_adaln(self.av_scale_shift_scale(noise), dtype)
         # The other modality's noise level: how far what is heard can be trusted by what is seen, and back.
-        sigma = self.av_scale_shift_scale(other_sigma)
-        scale_shift, _ = self.av_scale_shift_adaln(sigma, dtype)
-        gate, _ = self.av_gate_adaln(self.av_gate_scale(sigma), dtype)
+        gate, _ = self.av_gate_adaln(self.av_gate_scale(self.av_sigma_scale(other_sigma)), dtype)
         return CrossConditioning(
-            rope=self.cross_rope(positions[:, :1], dtype),
-            scale_shift=scale_shift.unflatten(0, (batch, 1)),
+            rope=self.cross_rope(modality.positions[:, :1], dtype),
+            scale_shift=scale_shift.unflatten(0, (batch, -1)),
             gate=gate.unflatten(0, (batch, 1)),
         )

@@ -186,12 +186,13 @@ class Probe:
             setattr(owner, attribute, original)
 
     def _wrapped(self, site: CallSite, original: Callable[..., Any]) -> Callable[..., Any]:
-        signature = inspect.signature(original)
+        taken = [w for call, found in self._by_call.items() if call[1] == site.function for w in found]
+        signature = _signature(original) if any(w.port.side is Side.IN for w in taken) else None
 
         def watched_call(*args: Any, **kwargs: Any) -> Any:
             watched = self._call(site)
             inputs = [w for w in watched if w.port.side is Side.IN]
-            changed = self._visit_inputs(signature, inputs, (args, kwargs)) if inputs else None
+            changed = self._visit_inputs(signature, inputs, (args, kwargs)) if signature and inputs else None
             args, kwargs = changed if changed is not None else (args, kwargs)
             output = original(*args, **kwargs)
             return self._visit_outputs([w for w in watched if w.port.side is Side.OUT], output)
@@ -223,6 +224,14 @@ class Probe:
                 "declare the calls of this pass in the catalogue",
             )
         return self._by_call.get((path, site.function, declared[index]), ())
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    try:
+        return inspect.signature(function)
+    except ValueError:
+        # Functions of torch itself have none to read: their inputs go by number, `in.args.0`.
+        return inspect.signature(lambda *args, **kwargs: None)
 
 
 def _of_call(watched: Sequence[_Watched], index: int) -> list[_Watched]:

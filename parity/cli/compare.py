@@ -24,6 +24,8 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("candidate", type=Path, nargs="?", metavar="CANDIDATE", help="the candidate's dump")
     parser.add_argument("--live", action="store_true", help="run the port now, instead of reading a second dump")
     parser.add_argument("--suite", default="recorded", help="the budgets to hold two dumps to (default: %(default)s)")
+    parser.add_argument("--across-releases", action="store_true",
+                        help="compare dumps of different releases: the taps that both have")  # fmt: skip
     outcome.add_options(parser)
     parser.set_defaults(act=act)
 
@@ -42,6 +44,13 @@ def _result(arguments: argparse.Namespace, screen: Screen) -> RunResult:
             "two dumps, or one dump and --live",
             "give one of the two",
         )
+    if arguments.live and arguments.across_releases:
+        raise BadInputError(
+            "compare",
+            "--live with --across-releases",
+            "one of the two: the live port follows the dump's own release",
+            "capture the port under the other release, and compare two dumps",
+        )
     if arguments.live:
         with screen.progress() as progress:
             return binding.compare_live(arguments.reference, progress)
@@ -50,5 +59,5 @@ def _result(arguments: argparse.Namespace, screen: Screen) -> RunResult:
         raise BadInputError(f"suite {arguments.suite!r}", "unknown", f"one of {names}", "choose one")
     with Dump.open(arguments.reference) as reference, Dump.open(arguments.candidate) as candidate:
         groups = binding.taps(reference.manifest.case)
-        pair = DumpPair(candidate, reference, binding.budgets(), arguments.suite, groups)
+        pair = DumpPair(candidate, reference, binding.budgets(), arguments.suite, groups, arguments.across_releases)
         return compare_dumps(pair)

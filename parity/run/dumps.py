@@ -15,22 +15,32 @@ from parity.store import Dump, Manifest
 
 @dataclass(frozen=True)
 class DumpPair:
-    """A candidate's dump beside the reference's, the budget suite for both, and the report group of each tap."""
+    """A candidate's dump beside the reference's, the budget suite for both, and the report group of each tap.
+
+    `across_releases`: the dumps may follow different releases; then what both show is compared.
+    """
 
     candidate: Dump
     reference: Dump
     budgets: Budgets
     suite: str
     groups: Mapping[str, str]
+    across_releases: bool = False
+
+    @property
+    def crosses(self) -> bool:
+        """Whether the dumps do follow different releases, and may."""
+        return self.across_releases and self.candidate.manifest.release != self.reference.manifest.release
 
 
 def compare_dumps(pair: DumpPair) -> RunResult:
     """Judge every tap; a tap that only one side has, or that cannot be compared, makes the run incomplete.
 
-    IncompleteError where the manifests speak of different cases, weights, inputs or releases.
+    Across releases the taps that both have are judged: a release shows steps that another has not, and may shape
+    them otherwise. IncompleteError where the manifests speak of different cases, weights, inputs or releases.
     """
     own, reference = pair.candidate.manifest, pair.reference.manifest
-    require_same_origin(own, reference)
+    require_same_origin(own, reference, pair.crosses)
     results: list[TapResult] = []
     incomplete = _unmatched(pair)
     for name in pair.reference.names:
@@ -41,28 +51,43 @@ def compare_dumps(pair: DumpPair) -> RunResult:
                 incomplete.append(str(error))
     forward = ForwardResult("dumps", tuple(results), tuple(incomplete))
     case = CaseResult(pair.suite, reference.case, "two dumps of one case", own.dtype, (forward,))
-    return RunResult(
-        (case,), {"candidate": own.producer, "reference": reference.producer, "release": reference.release}
-    )
+    return RunResult((case,), _provenance(pair))
 
 
-def require_same_origin(own: Manifest, reference: Manifest) -> None:
-    """Refuse dumps that are not of the same case, weights, inputs and release."""
-    differing = own.identity_mismatches(reference)
+def require_same_origin(own: Manifest, reference: Manifest, across_releases: bool = False) -> None:
+    """Refuse dumps that are not of the same case, weights, inputs and release; `across_releases` asks for less."""
+    differing = own.identity_mismatches(reference, across_releases)
     if differing:
+        same = own.release == reference.release or across_releases
         raise IncompleteError(
             "manifest",
             f"{differing[0]} ({len(differing)} fields differ)",
-            "dumps of one case, checkpoint, inputs and release",
-            "capture the stale one again",
+            "dumps of one case and checkpoint"
+            if across_releases
+            else "dumps of one case, checkpoint, inputs and release",
+            "capture the stale one again" if same else "capture one again, or compare them with --across-releases",
         )
+
+
+def _provenance(pair: DumpPair) -> dict[str, str]:
+    own, reference = pair.candidate.manifest, pair.reference.manifest
+    told = {"candidate": own.producer, "reference": reference.producer, "release": reference.release}
+    if not pair.crosses:
+        return told
+    only = len(set(pair.candidate.names) - set(pair.reference.names))
+    only_reference = len(set(pair.reference.names) - set(pair.candidate.names))
+    return {
+        **told,
+        "release": f"candidate {own.release}, reference {reference.release}",
+        "taps_of_one_release": f"{only} in the candidate, {only_reference} in the reference: not compared",
+    }
 
 
 def _unmatched(pair: DumpPair) -> list[str]:
     candidate, reference = set(pair.candidate.names), set(pair.reference.names)
     found = []
     for kind, names in (("missing", reference - candidate), ("extra", candidate - reference)):
-        if names:
+        if names and not pair.crosses:
             found.append(
                 f"{sorted(names)[0]}: {kind} in the candidate ({len(names)} taps); expected the same taps on both "
                 "sides; capture both with the same patterns"
@@ -78,11 +103,10 @@ def _unmatched(pair: DumpPair) -> list[str]:
 
 def _result(pair: DumpPair, name: str) -> TapResult:
     own, reference = pair.candidate.source(name), pair.reference.source(name)
+    remedy = "leave it: the releases shape it otherwise" if pair.crosses else "capture both in one precision"
     for what, left, right in (("shape", own.shape, reference.shape), ("dtype", own.dtype, reference.dtype)):
         if left != right:
-            raise IncompleteError(
-                name, f"candidate's {what} {left}", f"the reference's {right}", "capture both in one precision"
-            )
+            raise IncompleteError(name, f"candidate's {what} {left}", f"the reference's {right}", remedy)
     same = pair.candidate.entry(name).sha256 == pair.reference.entry(name).sha256
     comparison = compare(own, reference, CompareOptions(name=name))
     place = TapPlace(pair.reference.manifest.case, "dumps", name, pair.groups.get(name, "undeclared"), "chained")

@@ -71,10 +71,14 @@ class Manifest:
         _same_keys("", value, {entry.name for entry in fields(Manifest)})
         return Manifest(**(value | {"dropped": _dropped(value["dropped"])}))
 
-    def identity_mismatches(self, other: "Manifest") -> list[str]:
-        """List, as "field: a != b", what makes two dumps incomparable; empty when they may be compared."""
-        pairs = [(name, getattr(self, name), getattr(other, name)) for name in _IDENTITY]
-        inputs = dict.fromkeys((*self.input_sha256, *other.input_sha256))
+    def identity_mismatches(self, other: "Manifest", across_releases: bool = False) -> list[str]:
+        """List, as "field: a != b", what makes two dumps incomparable; empty when they may be compared.
+
+        `across_releases` allows other releases, and with them other inputs: a release fixes the dtype of some.
+        """
+        fields_of_both = _OF_ANY_RELEASE if across_releases else _IDENTITY
+        pairs = [(name, getattr(self, name), getattr(other, name)) for name in fields_of_both]
+        inputs = {} if across_releases else dict.fromkeys((*self.input_sha256, *other.input_sha256))
         pairs += [
             (f"input_sha256[{shown(name)}]", self.input_sha256.get(name), other.input_sha256.get(name))
             for name in inputs
@@ -82,7 +86,8 @@ class Manifest:
         return [f"{name}: {_side(a)} != {_side(b)}" for name, a, b in pairs if a != b]
 
 
-_IDENTITY = ("case", "checkpoint_sha256", "release")
+_OF_ANY_RELEASE = ("case", "checkpoint_sha256")
+_IDENTITY = (*_OF_ANY_RELEASE, "release")
 
 
 def _side(value: str | None) -> str:

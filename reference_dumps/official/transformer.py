@@ -1,5 +1,7 @@
 """The official transformer, built by the official loader from a checkpoint file and called as its pipelines do."""
 
+import inspect
+
 from ltx_core.guidance.perturbations import (
     BatchedPerturbationConfig,
     Perturbation,
@@ -23,6 +25,9 @@ _TYPES = {
     Skipped.V2A: PerturbationType.SKIP_V2A_CROSS_ATTN,
 }
 
+# 1.2.0 makes the masks of all blocks beforehand; 1.0.0 makes each when its block runs.
+_MASKS_MADE_AT_ONCE = "num_blocks" in inspect.signature(BatchedPerturbationConfig).parameters
+
 
 def load(request: Load) -> nn.Module:
     """Give the live X0Model; BadInputError where the file leaves a parameter without weights."""
@@ -37,8 +42,7 @@ def load(request: Load) -> nn.Module:
 
 def call(model: nn.Module, forward: ForwardPass) -> None:
     """Run one pass; what it computes is seen through hooks."""
-    perturbations = BatchedPerturbationConfig([_perturbation(sample) for sample in forward.skips])
-    model(_modality(forward.video), _modality(forward.audio), perturbations)
+    model(_modality(forward.video), _modality(forward.audio), _perturbations(model, forward))
 
 
 def _modality(stream: StreamInput | None) -> Modality | None:
@@ -54,6 +58,14 @@ def _modality(stream: StreamInput | None) -> Modality | None:
         context_mask=stream.context_mask,
         attention_mask=stream.attention_mask,
     )
+
+
+def _perturbations(model: nn.Module, forward: ForwardPass) -> BatchedPerturbationConfig:
+    samples = [_perturbation(sample) for sample in forward.skips]
+    if not _MASKS_MADE_AT_ONCE:
+        return BatchedPerturbationConfig(samples)
+    like = next(stream.latent for stream in (forward.video, forward.audio) if stream is not None)
+    return BatchedPerturbationConfig(samples, num_blocks=model.num_blocks, device=like.device, dtype=like.dtype)
 
 
 def _perturbation(skips: SampleSkips) -> PerturbationConfig:

@@ -99,3 +99,15 @@ def test_two_manifests_mismatch_exactly_when_an_identifying_field_differs(name, 
     found = manifest(**{name: a}).identity_mismatches(manifest(**{name: b}))
     assert len(found) == (a != b)
     assert all(len(line.splitlines()) == 1 for line in found)
+
+
+def test_across_releases_only_case_and_weights_must_agree():
+    one = manifest(release="1.0.0", input_sha256={"positions": "b" * 64})
+    other = manifest(release="1.2.0", input_sha256={"positions": "c" * 64, "mask": "d" * 64})
+    assert "release: 1.0.0 != 1.2.0" in one.identity_mismatches(other)
+    assert one.identity_mismatches(other, across_releases=True) == []
+    stale = replace(other, case="large", checkpoint_sha256="d" * 64)
+    assert [line.partition(":")[0] for line in one.identity_mismatches(stale, across_releases=True)] == [
+        "case",
+        "checkpoint_sha256",
+    ]

@@ -21,7 +21,8 @@ def plan(forward: ForwardPass, setting: Setting) -> TapPlan:
         Item(item.bind, forward.flags(index))
         for index, item in enumerate(Item.numbered("block", setting.config.transformer.num_layers))
     ]
-    return _TAPS.expand(forward.name, forward.flags(None), {"block": blocks})
+    release = f"r{setting.release.replace('.', '_')}"
+    return _TAPS.expand(forward.name, forward.flags(None) | {release}, {"block": blocks})
 
 
 TRANSFORMER = Stage(
@@ -42,6 +43,7 @@ TRANSFORMER = Stage(
         "timestep_scale": "timestep_adaln.timestep",
         "prompt_scale": "prompt_adaln.timestep",
         "av_scale_shift_scale": "av_scale_shift_adaln.timestep",
+        "av_sigma_scale": "av_gate_adaln.timestep",
         "av_gate_scale": "av_gate_adaln.timestep",
         "self_bias": "self_bias",
         "context_bias": "context_bias",

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ltx_port.transformer import DenoisedPrediction
-from ltx_port.transformer.adaln import SinusoidalTimestep
+from ltx_port.transformer.adaln import SinusoidalTimestep, TimestepScale
 from ltx_port.transformer.attention import AttentionKernel, HeadGate
 from ltx_port.transformer.av_cross import AudioVideoCross, CrossDirection
 from ltx_port.transformer.block import Block, FeedForwardLayer, TextCrossLayer
@@ -230,6 +230,48 @@ def first_sample_for_all(model: DenoisedPrediction) -> None:
         return exact(self, mask, dtype)[:1].expand(mask.shape[0], -1, -1, -1)
 
     _forward(_every(model, SelfAttentionBias), forward)
+
+
+# Of the newest release, judged by its recordings: 1.0.0's arithmetic where they differ.
+
+
+@FAULTS.planted("ZR1", first_tap="video.av_scale_shift_adaln.timestep", suite="recorded", release="1.2.0")
+def scale_and_shift_of_the_other_stream(model: DenoisedPrediction) -> None:
+    """AV scale and shift from the other stream's sigma, the same for every token."""
+    exact = Stream.forward
+
+    def forward(self: Stream, modality: ModalityInput, other_sigma: Tensor) -> Any:
+        def scaled(scale: TimestepScale, timesteps: Tensor) -> Tensor:
+            return TimestepScale.forward(scale, other_sigma.view(-1, 1, 1).expand_as(timesteps))
+
+        _forward([self.av_scale_shift_scale], scaled)
+        return exact(self, modality, other_sigma)
+
+    _forward(_every(model, Stream), forward)
+
+
+@FAULTS.planted("ZR2", first_tap="video.self_rope.fraction", suite="recorded", release="1.2.0")
+def rounded_positions(model: DenoisedPrediction) -> None:
+    """Video positions rounded to bfloat16."""
+    for stream in _every(model, Stream):
+        for rope in (stream.self_rope, stream.cross_rope):
+            exact = rope.fraction.forward
+
+            def forward(_: nn.Module, positions: Tensor, exact: Any = exact) -> Tensor:
+                return exact(positions.to(torch.bfloat16)).to(positions.dtype)
+
+            _forward([rope.fraction], forward)
+
+
+@FAULTS.planted("ZR3", first_tap="video.av_gate_adaln.timestep", suite="recorded", release="1.2.0")
+def gate_of_its_own_stream(model: DenoisedPrediction) -> None:
+    """AV gate from the stream's own sigma too, like its scale and shift."""
+    exact = Stream.forward
+
+    def forward(self: Stream, modality: ModalityInput, other_sigma: Tensor) -> Any:
+        return exact(self, modality, modality.sigma)
+
+    _forward(_every(model, Stream), forward)
 
 
 FAULTS.configured(
