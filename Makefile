@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 
 parity: $(INSTALLED)
 	@mkdir -p runs
-	$(BIN)/ltx-parity run --output runs/latest
+	$(BIN)/ltx-parity run --jobs 2 --output runs/latest
 
 test: lint typecheck
 	LTX_PARITY_REFERENCE=required $(BIN)/python -m pytest -n 2 --dist worksteal

@@ -27,7 +27,7 @@ class RunRequest:
     `reference` is live (the running reference), recorded (dumps), or auto (live where it is installed, recorded for
     other releases). `release` is the one of the reference to follow; None: every one that can be judged here.
     `real_size` takes the cases at real size in the place of the tiny ones. `fault` plants a known fault in the
-    candidate; `attention` and `threads` vary how the candidate computes.
+    candidate; `attention` and `threads` vary how the candidate computes. `jobs` processes share the work.
     """
 
     stages: tuple[str, ...] = ()
@@ -41,6 +41,7 @@ class RunRequest:
     fault: str | None = None
     attention: str = "auto"
     threads: int | None = None
+    jobs: int = 1
 
 
 @dataclass(frozen=True)

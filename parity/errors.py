@@ -21,6 +21,10 @@ class ParityError(Exception):
         self.where, self.got, self.expected, self.next_step = where, got, expected, next_step
         super().__init__(f"{where}: {got}; expected {expected}; {next_step}")
 
+    def __reduce__(self) -> tuple[type["ParityError"], tuple[str, str, str, str]]:
+        """Travel between processes by its parts: the message alone could not be made into the error again."""
+        return type(self), (self.where, self.got, self.expected, self.next_step)
+
 
 class BadInputError(ParityError):
     """The input cannot be read, or does not mean what it must."""

@@ -31,6 +31,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--attention", choices=("auto", "math", "flash", "efficient", "cudnn"), default="auto",
                         help="attention kernel of the port (default: torch's choice, as the reference)")  # fmt: skip
     parser.add_argument("--threads", type=positive, help="CPU threads (default: torch's choice)")
+    parser.add_argument("--jobs", type=positive, default=1, help="processes that share the work (default: 1)")
     parser.add_argument("--fault", metavar="ID", help="plant a known fault in the port, to see what is reported")
     parser.add_argument("--list", action="store_true", help="list stages, suites, cases and faults, and run nothing")
     outcome.add_options(parser)
@@ -54,6 +55,7 @@ def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
         fault=arguments.fault,
         attention=arguments.attention,
         threads=arguments.threads,
+        jobs=arguments.jobs,
     )
     with screen.progress() as progress:
         result = binding.run(request, progress)

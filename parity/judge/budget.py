@@ -86,6 +86,7 @@ class Budgets:
     def __init__(self, rows: Iterable[Budget], where: str):
         self.rows, self._where = tuple(rows), where
         self._found: dict[tuple[str, str, str, str], Budget] = {}
+        self._marked: frozenset[int] = frozenset()
 
     @staticmethod
     def load(path: Path, prefix: str = "") -> "Budgets":
@@ -134,10 +135,20 @@ class Budgets:
             self._found[key] = matching[0]
         return self._found[key]
 
+    @property
+    def used(self) -> frozenset[int]:
+        """The positions of the rows that some tap has asked for since this object was made."""
+        asked = set(map(id, self._found.values()))
+        return self._marked | {position for position, row in enumerate(self.rows) if id(row) in asked}
+
+    def mark(self, used: frozenset[int]) -> None:
+        """Count rows as used that another process has asked its own copy of this file for."""
+        self._marked |= used
+
     def unused(self, suite: str) -> list[Budget]:
         """Give the rows of a suite that no tap has asked for since this object was made."""
-        used = set(map(id, self._found.values()))
-        return [row for row in self.rows if row.suite == suite and id(row) not in used]
+        used = self.used
+        return [row for position, row in enumerate(self.rows) if row.suite == suite and position not in used]
 
     def refuse_unused(self, suite: str) -> None:
         """Refuse a file with a row that rules nothing: a renamed tap would go unjudged."""

@@ -1,11 +1,9 @@
 """LTX-2.3 as the command line and the pytest suite reach it."""
 
 import platform
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib import metadata
 from importlib.resources import files
-from itertools import groupby
 from pathlib import Path
 
 import torch
@@ -14,12 +12,12 @@ from parity.binding import CaptureRequest, Progress, RunRequest, silent
 from parity.errors import BadInputError
 from parity.judge import Budgets
 from parity.ltx23.choice import chosen_suites, installed, known_release
-from parity.ltx23.fault import Fault
 from parity.ltx23.recording import SIDES, record, require_current
 from parity.ltx23.stage import Case
-from parity.ltx23.stages import CASES, FAULTS, STAGES, chosen_cases
-from parity.ltx23.suites import LIVE_SUITES, SUITES, Job, jobs, run_job
-from parity.ltx23.world import PROVEN_LIVE, Variation, World, dtype_named
+from parity.ltx23.stages import CASES, FAULTS, STAGES, budgets_of_all_stages, chosen_cases
+from parity.ltx23.suites import LIVE_SUITES, SUITES, Job, jobs
+from parity.ltx23.workers import Bench, run_here, run_shared
+from parity.ltx23.world import PROVEN_LIVE, World, dtype_named
 from parity.run.judging import Bar, judge_forward
 from parity.run.oracle import RecordedOracle
 from parity.run.record import CaseResult, RunResult
@@ -55,7 +53,7 @@ class LTX23:
 
     def budgets(self) -> Budgets:
         """Give a fresh budget table."""
-        return Budgets.merged(Budgets.load(stage.budgets, f"{stage.id}.") for stage in STAGES.values())
+        return budgets_of_all_stages()
 
     def run(self, request: RunRequest, progress: Progress = silent) -> RunResult:
         """Run suites; without names: exact and drift where the official code is installed, and all recordings."""
@@ -66,13 +64,15 @@ class LTX23:
             raise BadInputError(
                 "run", "no suite applies to these cases and precisions", "at least one", "choose others, or none"
             )
-        budgets, variation = self.budgets(), _variation(request)
-        with _threads(request.threads):
-            results = _run_all(planned, budgets, progress, lambda release: World(_device(request), variation, release))
-        if request == RunRequest(device=request.device, attention=request.attention, threads=request.threads):
+        budgets, bench = self.budgets(), _bench(request)
+        if request.jobs > 1:
+            results = run_shared(planned, bench, budgets, progress, request.jobs)
+        else:
+            results = run_here(planned, bench, budgets, progress)
+        if not (request.stages or request.cases or request.dtypes or request.real_size or request.fault):
             for suite in {suite for suite, _ in suites}:
                 budgets.refuse_unused(suite)
-        return RunResult(results, _provenance(request, suites))
+        return RunResult(tuple(results), _provenance(request, suites))
 
     def capture(self, request: CaptureRequest, progress: Progress = silent) -> Manifest:
         """Record a case of the port or of the running official code."""
@@ -102,26 +102,13 @@ class LTX23:
         return RunResult((found,), {"candidate": "port", "reference": str(dump), "release": release})
 
 
-def _run_all(
-    planned: list[Job], budgets: Budgets, progress: Progress, world_of: Callable[[str], World]
-) -> tuple[CaseResult, ...]:
-    found: dict[Job, CaseResult] = {}
-    for release, part in groupby(sorted(planned, key=lambda job: job.release), key=lambda job: job.release):
-        with world_of(release) as world:
-            for job in part:
-                found[job] = run_job(job, world, budgets, progress, RECORDINGS)
-                if job.case.real_size:
-                    world.forget_models()
-    return tuple(found[job] for job in planned)
-
-
-def _variation(request: RunRequest) -> Variation:
-    fault: Fault | None = None
-    if request.fault is not None:
-        if request.fault not in FAULTS:
-            raise BadInputError(f"fault {request.fault!r}", "unknown", f"one of {', '.join(FAULTS)}", "choose one")
-        fault = FAULTS[request.fault]
-    return Variation(fault, request.attention)
+def _bench(request: RunRequest) -> Bench:
+    if request.fault is not None and request.fault not in FAULTS:
+        raise BadInputError(f"fault {request.fault!r}", "unknown", f"one of {', '.join(FAULTS)}", "choose one")
+    threads = request.threads
+    if threads is None and request.jobs > 1:
+        threads = max(1, torch.get_num_threads() // request.jobs)
+    return Bench(str(_device(request)), request.fault, request.attention, threads, RECORDINGS)
 
 
 def _one(case: str, dtype: str) -> tuple[Case, torch.dtype]:
@@ -138,16 +125,6 @@ def _device(request: RunRequest | CaptureRequest) -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise BadInputError(f"device {name!r}", "torch sees no CUDA device", "a CUDA device", "use --device cpu")
     return device
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(before if count is None else count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _provenance(request: RunRequest, suites: list[tuple[str, str]]) -> dict[str, str]:

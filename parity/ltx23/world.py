@@ -1,7 +1,9 @@
 """Checkpoints and live models, made when first asked for and kept while a run lasts."""
 
 import hashlib
+import itertools
 import json
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -45,23 +47,33 @@ class World:
     def __post_init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="ltx-parity-")
         self._made: dict[tuple[str, ...], Path] = {}
+        self._numbers = itertools.count()
         self._configs: dict[Path, CheckpointConfig] = {}
         self._models: dict[tuple[object, ...], Implementation] = {}
 
     def __enter__(self) -> "World":
         """Keep checkpoints and models until the end of the block."""
+        # On a GPU, torch lets cuDNN round the inputs of float32 convolutions to 10 bits (some 20,000 epsilons of
+        # drift), and sum in an order that changes from run to run: neither side could then be told from itself.
+        self._cudnn = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+        self._cudnn.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Drop the models and remove the files."""
+        self._cudnn.__exit__(kind, error, trace)
         self._models.clear()
         self._folder.cleanup()
 
-    def forget_models(self) -> None:
-        """Drop the live models: one case at real size leaves no room for the next one's."""
+    def clear(self) -> None:
+        """Drop the live models and remove the files: one case at real size leaves no room for the next one's."""
         self._models.clear()
+        self._configs.clear()
+        for path in self._made.values():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        self._made.clear()
 
     def checkpoint(self, case: Case, edits: Mapping[str, Any] | None = None) -> Path:
         """Give the case's synthetic checkpoint; `edits` replaces dotted keys of its configuration."""
@@ -82,7 +94,7 @@ class World:
 
     def _file(self, key: tuple[str, ...], write: Callable[[Path], object]) -> Path:
         if key not in self._made:
-            path = Path(self._folder.name) / f"{len(self._made)}.safetensors"
+            path = Path(self._folder.name) / f"{next(self._numbers)}.safetensors"
             write(path)
             self._made[key] = path
         return self._made[key]

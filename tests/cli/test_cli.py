@@ -20,10 +20,10 @@ from parity.store import Dump, DumpWriter
 
 CAPTURE = ["--case", "small", "--side", "port", "--dtype", "bfloat16", "--quiet"]
 FLAGS = {
-    "run": "--attention --case --details --device --dtype --fault --help --json --list --model --output --quiet "
+    "run": "--attention --case --details --device --dtype --fault --help --jobs --json --list --model --output --quiet "
     "--real-size --reference --release --stage --suite --threads",
     "capture": "--case --device --dtype --help --json --max-bytes --max-tokens --model --quiet --release --side --taps",
-    "compare": "--details --help --json --live --model --output --quiet --suite",
+    "compare": "--across-releases --details --help --json --live --model --output --quiet --suite",
     "show": "--help --json --model --pattern --quiet --taps --verify",
     "report": "--details --help --json --markdown --model --quiet",
 }
@@ -232,7 +232,19 @@ def test_a_truncated_dump_is_bad_input(
 
 def test_a_report_is_shown_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
-    command = ["run", "--suite", "recorded", "--case", "small", "--dtype", "bfloat16", "--fault", "A1", "--output", str(out)]
+    command = [
+        "run",
+        "--suite",
+        "recorded",
+        "--case",
+        "small",
+        "--dtype",
+        "bfloat16",
+        "--fault",
+        "A1",
+        "--output",
+        str(out),
+    ]
     assert main([*command, "--quiet"]) == 1
     first = capsys.readouterr().out
     assert "block00.video.self_attn.gated" in first
