@@ -207,7 +207,7 @@ def test_a_path_that_cannot_be_a_file_is_refused(tmp_path):
         ({"config": "{}"}, "missing key transformer"),
         ({"num_layers": 0}, "0 blocks"),
         ({"dtype": torch.int8}, "dtype torch.int8"),
-        ({"components": ("video_encoder",)}, "'video_encoder'"),
+        ({"components": ("no_such",)}, "'no_such'"),
     ],
 )
 def test_a_bad_spec_is_refused_in_one_line(tmp_path: Path, change, got):
