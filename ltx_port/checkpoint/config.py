@@ -3,20 +3,21 @@
 import json
 from collections.abc import Iterator
 from itertools import chain, islice
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from ltx_port.checkpoint.audio_config import AudioVaeConfig, VocoderConfig
 from ltx_port.checkpoint.equalities import broken_equalities
 from ltx_port.checkpoint.section import Section
-from ltx_port.checkpoint.supported import unsupported_values
+from ltx_port.checkpoint.supported import Violation, unsupported_values
 from ltx_port.checkpoint.transformer_config import TransformerConfig
 from ltx_port.checkpoint.video_config import SchedulerConfig, VideoVaeConfig
 from ltx_port.errors import InputError
 
 __all__ = ["CheckpointConfig", "TransformerConfig", "parse_config"]
 
+AnySection = TypeVar("AnySection", bound=Section)
 _OTHER_RELEASE = "use a checkpoint of LTX-2.3; other releases have other keys"
 
 
@@ -41,18 +42,27 @@ def parse_config(text: str, where: str) -> CheckpointConfig:
     Raises InputError, naming the full dotted key, for malformed JSON, for a key that is unknown, missing,
     doubled or of the wrong type, for a value this port cannot honour, and for keys that contradict others.
     """
+    config = parse_section(CheckpointConfig, text, where)
+    refuse_violations(chain(unsupported_values(config), broken_equalities(config)), where)
+    return config
+
+
+def parse_section(kind: type[AnySection], text: str, where: str) -> AnySection:
+    """Read one section from JSON text, for its keys and their types alone; errors as in `parse_config`."""
     _check_json(text, where)
     try:
-        config = CheckpointConfig.model_validate_json(text)
+        return kind.model_validate_json(text)
     except ValidationError as error:
         raise _shape_error(error, where) from None
-    violations = chain(unsupported_values(config), broken_equalities(config))
+
+
+def refuse_violations(violations: Iterator[Violation], where: str) -> None:
+    """Raise InputError with the first violation, where there is one, and the number of others."""
     first = next(violations, None)
     if first is not None:
         others = sum(1 for _ in violations)
         got = f"{first.key} is {first.got!r}{_and_more(others)}"
         raise InputError(where, got, first.expected, "this port does not compute other values")
-    return config
 
 
 def _check_json(text: str, where: str) -> None:

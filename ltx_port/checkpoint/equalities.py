@@ -16,6 +16,7 @@ def broken_equalities(config: "CheckpointConfig") -> Iterator[Violation]:
     for key, got, expected, why in (
         *_transformer_widths(config),
         *_latent_channels(config),
+        *_video_blocks(config),
         *_audio_rates(config),
         *_generator_lists("vocoder.vocoder", config.vocoder.vocoder),
         *_generator_lists("vocoder.bwe", config.vocoder.bwe),
@@ -87,6 +88,28 @@ def _latent_channels(config: "CheckpointConfig") -> Iterator[_Equality]:
     # The statistics that normalise the audio latent are as wide as its first convolution.
     yield "audio_vae.model.params.ddconfig.ch", audio.ch, audio_channels, "z_channels x mel_bins / 4"
     yield "audio_vae.model.params.ddconfig.mel_bins modulo 4", audio.mel_bins % 4, 0, "two halvings"
+    yield "length of audio_vae.model.params.ddconfig.ch_mult", len(audio.ch_mult), 3, "two halvings between them"
+
+
+def _video_blocks(config: "CheckpointConfig") -> Iterator[_Equality]:
+    """Tiles and positions count on 32 pixels and 8 frames per latent, release 1.0.0 on a decoder 8 times wider."""
+    part = config.vae
+    for key, blocks in (("encoder_blocks", part.encoder_blocks), ("decoder_blocks", part.decoder_blocks)):
+        halvings = [kind.removesuffix("_res") for kind, _ in blocks]
+        space = halvings.count("compress_space") + halvings.count("compress_all")
+        time = halvings.count("compress_time") + halvings.count("compress_all")
+        yield f"pixels per latent of vae.{key}", part.patch_size * 2**space, 32, "the format's own"
+        yield f"frames per latent of vae.{key}", 2**time, 8, "the format's own"
+    widening = math.prod(parameters.get("multiplier", 1) for _, parameters in part.decoder_blocks)
+    yield "product of the multipliers of vae.decoder_blocks", widening, 8, "the width that the decoder starts at"
+    channels = part.latent_channels
+    for index, (kind, parameters) in enumerate(part.encoder_blocks):
+        if kind != "res_x":
+            box, multiplier = 4 if "space" in kind else 2 if "time" in kind else 8, parameters["multiplier"]
+            where = f"vae.encoder_blocks.{index}"
+            yield f"{where}: {box} modulo multiplier", box % multiplier, 0, "whole groups of channels"
+            yield f"{where}: channels modulo {box}", channels * multiplier % box, 0, "whole channels"
+            channels *= multiplier
 
 
 def _audio_rates(config: "CheckpointConfig") -> Iterator[_Equality]:

@@ -6,6 +6,7 @@ from ltx_port.checkpoint.config import TransformerConfig
 from ltx_port.checkpoint.file import CheckpointFile
 from ltx_port.checkpoint.key_map import TRANSFORMER_PREFIX, TransformerKeyMap
 from ltx_port.checkpoint.strict import Part, load_strictly
+from ltx_port.checkpoint.tensor_file import TensorSource
 from ltx_port.release import NEWEST, Release
 from ltx_port.transformer.model import Transformer
 
@@ -20,9 +21,15 @@ def build_transformer(config: TransformerConfig, release: Release = NEWEST) -> T
 
 
 def load_transformer(
-    checkpoint: CheckpointFile, device: torch.device, dtype: torch.dtype, release: Release = NEWEST
+    checkpoint: CheckpointFile,
+    device: torch.device,
+    dtype: torch.dtype,
+    release: Release = NEWEST,
+    weights: TensorSource | None = None,
 ) -> Transformer:
     """Give the checkpoint's transformer with its weights on `device`, rounded to `dtype`.
+
+    `weights`, where given, is read instead of the checkpoint: its tensors with a change to them.
 
     Every transformer key of the file must have its place and every place its key, with the same shape;
     anything else is an InputError that names the first offender and counts the rest.
@@ -30,5 +37,6 @@ def load_transformer(
     model = build_transformer(checkpoint.config.transformer, release)
     key_map = TransformerKeyMap(checkpoint.config.transformer.num_layers)
     keys = {name: key_map.to_official(name) for name in model.state_dict()}
-    load_strictly(model, checkpoint, Part("transformer", keys, (TRANSFORMER_PREFIX,), _CONNECTORS), device, dtype)
+    part = Part("transformer", keys, (TRANSFORMER_PREFIX,), _CONNECTORS)
+    load_strictly(model, checkpoint if weights is None else weights, part, device, dtype)
     return model

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ltx_port.checkpoint.file import CheckpointFile
+from ltx_port.checkpoint.tensor_file import TensorSource
 from ltx_port.errors import InputError
 
 
@@ -30,7 +30,7 @@ class Part:
 
 
 def load_strictly(
-    model: nn.Module, checkpoint: CheckpointFile, part: Part, device: torch.device, dtype: torch.dtype
+    model: nn.Module, checkpoint: TensorSource, part: Part, device: torch.device, dtype: torch.dtype
 ) -> None:
     """Load a component built on the meta device: parameters and persistent buffers, on `device`, in `dtype`.
 
@@ -55,7 +55,7 @@ def load_strictly(
     model.requires_grad_(False)
 
 
-def _finite(checkpoint: CheckpointFile, key: str, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+def _finite(checkpoint: TensorSource, key: str, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
     weight = checkpoint.read(key, device, dtype)
     if not torch.isfinite(weight).all():
         raise InputError(
@@ -67,7 +67,7 @@ def _finite(checkpoint: CheckpointFile, key: str, device: torch.device, dtype: t
     return weight
 
 
-def _refuse(kind: str, keys: Iterable[str], checkpoint: CheckpointFile, part: Part) -> None:
+def _refuse(kind: str, keys: Iterable[str], checkpoint: TensorSource, part: Part) -> None:
     offenders = sorted(keys)
     if offenders:
         raise InputError(

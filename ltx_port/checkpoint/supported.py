@@ -1,10 +1,9 @@
 """Which values of a checkpoint's configuration this port computes; all others are refused."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from ltx_port.checkpoint.config import CheckpointConfig
+from ltx_port.checkpoint.section import Section
 
 # Each key stands for a branch of the model that this port has only once. The official code refuses some of
 # these values too, and silently computes something else for the rest.
@@ -82,10 +81,10 @@ class Violation(NamedTuple):
     expected: str
 
 
-def unsupported_values(config: "CheckpointConfig") -> Iterator[Violation]:
-    """Give each key whose value selects something that this port does not compute."""
+def unsupported_values(config: Section, supported: Mapping[str, object] = _ONLY) -> Iterator[Violation]:
+    """Give each key whose value selects something that this port does not compute; by default of a checkpoint."""
     values = config.model_dump(by_alias=True)
-    for key, only in _ONLY.items():
+    for key, only in supported.items():
         got: object = values
         for part in key.split("."):
             assert isinstance(got, dict)  # the table names keys that the sections have; a test holds it to that

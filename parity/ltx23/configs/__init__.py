@@ -9,7 +9,16 @@ CONFIG_NAMES = ("tiny", "ltx-2.3-22b")
 
 def config_text(name: str) -> str:
     """Give the `config` metadata of a checkpoint as JSON text; BadInputError for any other name."""
+    return _packaged(name, name)
+
+
+def upsampler_config_text(name: str) -> str:
+    """Give the `config` metadata of the upsampler for such a checkpoint as JSON text; BadInputError as above."""
+    return _packaged(name, f"upsampler-{name}")
+
+
+def _packaged(name: str, file: str) -> str:
     if name not in CONFIG_NAMES:
         expected = f"one of {', '.join(CONFIG_NAMES)}"
         raise BadInputError(f"config {name!r}", "no such packaged configuration", expected, "name one of these")
-    return resources.files(__name__).joinpath(f"{name}.json").read_text(encoding="utf-8")
+    return resources.files(__name__).joinpath(f"{file}.json").read_text(encoding="utf-8")

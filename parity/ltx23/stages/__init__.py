@@ -1,11 +1,33 @@
 """The stages, in the order of the data path."""
 
 from parity.errors import BadInputError
+from parity.judge import Budgets
 from parity.ltx23.fault import Fault
 from parity.ltx23.stage import Case, Stage
+from parity.ltx23.stages.audio_vae import AUDIO_VAE
+from parity.ltx23.stages.denoise import DENOISE
+from parity.ltx23.stages.latents import LATENTS
+from parity.ltx23.stages.lora import LORA
+from parity.ltx23.stages.text import TEXT
 from parity.ltx23.stages.transformer import TRANSFORMER
+from parity.ltx23.stages.upsampler import UPSAMPLER
+from parity.ltx23.stages.video_vae import VIDEO_VAE
+from parity.ltx23.stages.vocoder import VOCODER
 
-STAGES: dict[str, Stage] = {stage.id: stage for stage in (TRANSFORMER,)}
+STAGES: dict[str, Stage] = {
+    stage.id: stage
+    for stage in (
+        TEXT,
+        LATENTS,
+        TRANSFORMER,
+        DENOISE,
+        UPSAMPLER,
+        VIDEO_VAE,
+        AUDIO_VAE,
+        VOCODER,
+        LORA,
+    )
+}
 CASES: dict[str, Case] = {case.id: case for stage in STAGES.values() for case in stage.cases}
 FAULTS: dict[str, Fault] = {fault.id: fault for stage in STAGES.values() for fault in stage.faults}
 
@@ -18,6 +40,11 @@ _STAGE_OF = {case.id: stage for stage in STAGES.values() for case in stage.cases
 def stage_of(case: Case) -> Stage:
     """Give the stage that a case belongs to."""
     return _STAGE_OF[case.id]
+
+
+def budgets_of_all_stages() -> Budgets:
+    """Give a fresh table of the budgets of all stages."""
+    return Budgets.merged(Budgets.load(stage.budgets, f"{stage.id}.") for stage in STAGES.values())
 
 
 def chosen_cases(ids: tuple[str, ...] = (), stages: tuple[str, ...] = (), real_size: bool = False) -> list[Case]:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 
@@ -16,6 +17,46 @@ from parity.ltx23.synthetic.weights import GENERATOR_VERSION
 
 DTYPE_CODES = {torch.bfloat16: "BF16", torch.float16: "F16", torch.float32: "F32", torch.float64: "F64"}
 """The dtypes that can be written, by their name in the file."""
+
+
+class FileSpec(Protocol):
+    """All that decides the bytes of a synthetic file: a checkpoint, an upsampler, a LoRA."""
+
+    @property
+    def seed(self) -> int:
+        """Another seed, other numbers."""
+        ...
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the numbers are rounded to."""
+        ...
+
+    @property
+    def profile(self) -> Profile:
+        """What the weights are for."""
+        ...
+
+    def shapes(self) -> dict[str, Shape]:
+        """Give every key of the file with its shape, in the order of the data."""
+        ...
+
+    def metadata(self) -> dict[str, str]:
+        """Give the metadata."""
+        ...
+
+
+def require_writable(dtype: torch.dtype) -> None:
+    """Raise BadInputError for a dtype that cannot be written."""
+    if dtype not in DTYPE_CODES:
+        expected = ", ".join(str(known).removeprefix("torch.") for known in DTYPE_CODES)
+        raise BadInputError("synthetic checkpoint", f"dtype {dtype}", f"one of {expected}", "choose one")
+
+
+def written_by(spec: FileSpec, **more: object) -> str:
+    """Give the metadata entry `synthetic`, from which, with the others, the file can be made again."""
+    versions = {"generator_version": GENERATOR_VERSION, "recipe_version": RECIPE_VERSION}
+    return json.dumps({**more, **versions, "profile": spec.profile.value, "seed": spec.seed}, sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -36,9 +77,7 @@ class CheckpointSpec:
     model_version: str = "2.3.0"
 
     def __post_init__(self) -> None:
-        if self.dtype not in DTYPE_CODES:
-            expected = ", ".join(str(dtype).removeprefix("torch.") for dtype in DTYPE_CODES)
-            raise BadInputError("synthetic checkpoint", f"dtype {self.dtype}", f"one of {expected}", "choose one")
+        require_writable(self.dtype)
         if self.num_layers is not None and self.num_layers < 1:
             got = f"{self.num_layers} blocks"
             raise BadInputError("synthetic checkpoint", got, "1 or more", "give a number from 1 up, or none")
@@ -58,20 +97,13 @@ class CheckpointSpec:
         return config.model_copy(update={"transformer": transformer})
 
     def shapes(self) -> dict[str, Shape]:
-        """Give every key of the file with its shape, in the order of the data."""
-        return checkpoint_shapes(self.resolved_config(), self.components)
+        """Give every key of the file with its shape, in the order of the data; none for a file of metadata alone."""
+        return checkpoint_shapes(self.resolved_config(), self.components) if self.components else {}
 
     def metadata(self) -> dict[str, str]:
         """Give the metadata: the two official entries, and `synthetic`, from which the file can be made again."""
-        synthetic = {
-            "components": list(self.components),
-            "generator_version": GENERATOR_VERSION,
-            "profile": self.profile.value,
-            "recipe_version": RECIPE_VERSION,
-            "seed": self.seed,
-        }
         return {
             "config": self.resolved_config().to_json(),
             "model_version": self.model_version,
-            "synthetic": json.dumps(synthetic),
+            "synthetic": written_by(self, components=list(self.components)),
         }

@@ -1,4 +1,4 @@
-"""Writes a synthetic checkpoint as one safetensors file, chunk by chunk, whole or not at all."""
+"""Writes a synthetic file as safetensors, chunk by chunk, whole or not at all."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ import torch
 from parity.errors import BadInputError
 from parity.ltx23.synthetic.components import parameter_count
 from parity.ltx23.synthetic.recipe import Shape
-from parity.ltx23.synthetic.spec import DTYPE_CODES, CheckpointSpec
+from parity.ltx23.synthetic.spec import DTYPE_CODES, FileSpec
 from parity.ltx23.synthetic.tensor import SyntheticTensor
 
 Progress = Callable[[int, int], None]
@@ -39,11 +39,11 @@ class WrittenCheckpoint:
 
 def write_checkpoint(
     path: Path | str,
-    spec: CheckpointSpec,
+    spec: FileSpec,
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
 ) -> WrittenCheckpoint:
-    """Write the checkpoint that `spec` describes; `device` makes the numbers, and changes none of them.
+    """Write the file that `spec` describes; `device` makes the numbers, and changes none of them.
 
     The same spec gives the same bytes. The file appears under its name only when it is complete on disk; an
     earlier file of that name stays until then. Raises BadInputError for a bad spec, an unusable path, or too
@@ -96,7 +96,7 @@ def _write_tensor(sink: _Sink, tensor: SyntheticTensor, dtype: torch.dtype) -> N
         sink.write(values.cpu().view(torch.uint8).numpy().data)
 
 
-def _header(spec: CheckpointSpec, shapes: dict[str, Shape]) -> bytes:
+def _header(spec: FileSpec, shapes: dict[str, Shape]) -> bytes:
     entries: dict[str, object] = {"__metadata__": spec.metadata()}
     offset = 0
     for key, shape in shapes.items():

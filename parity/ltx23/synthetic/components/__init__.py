@@ -5,10 +5,30 @@ from collections.abc import Iterable
 
 from ltx_port.checkpoint.config import CheckpointConfig
 from parity.errors import BadInputError
+from parity.ltx23.synthetic.components.audio_vae import AUDIO_DECODER, AUDIO_ENCODER
+from parity.ltx23.synthetic.components.lora import lora_recipe
+from parity.ltx23.synthetic.components.text import TEXT_COMPONENTS
 from parity.ltx23.synthetic.components.transformer import TRANSFORMER
+from parity.ltx23.synthetic.components.upsampler import VIDEO_STATISTICS, upsampler_recipe
+from parity.ltx23.synthetic.components.video_vae import VIDEO_DECODER, VIDEO_ENCODER
+from parity.ltx23.synthetic.components.vocoder import VOCODER
 from parity.ltx23.synthetic.recipe import Component, Recipe, Shape
 
-COMPONENTS: dict[str, Component] = {component.name: component for component in (TRANSFORMER,)}
+COMPONENTS: dict[str, Component] = {
+    component.name: component
+    for component in (
+        TRANSFORMER,
+        *TEXT_COMPONENTS,
+        AUDIO_ENCODER,
+        AUDIO_DECODER,
+        VIDEO_ENCODER,
+        VIDEO_DECODER,
+        VIDEO_STATISTICS,
+        VOCODER,
+    )
+}
+# The upsampler and LoRAs have files of their own.
+_RECIPES = (*(component.recipe for component in COMPONENTS.values()), upsampler_recipe, lora_recipe)
 
 
 def checkpoint_shapes(config: CheckpointConfig, components: Iterable[str]) -> dict[str, Shape]:
@@ -37,8 +57,8 @@ def parameter_count(shapes: dict[str, Shape]) -> int:
 
 def recipe_for(key: str, shape: Shape) -> Recipe:
     """Choose the fill of the tensor with an official key; BadInputError for a key or a rank not known."""
-    for component in COMPONENTS.values():
-        recipe = component.recipe(key, shape)
+    for recipe_of in _RECIPES:
+        recipe = recipe_of(key, shape)
         if recipe is not None:
             return recipe
     got, expected = f"no recipe for shape {list(shape)}", "a key of the official format"
