@@ -9,6 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
 from parity.binding import CaptureRequest
@@ -27,6 +28,8 @@ def main() -> int:
     parser.add_argument("--stage", action="append", default=[], help="only this stage (repeatable; default: all)")
     arguments = parser.parse_args()
     log, out = Console(stderr=True), Console(soft_wrap=True)
+    # How sums are cut up follows the number of threads; one is the same everywhere.
+    torch.set_num_threads(1)
     try:
         release = installed()
         if release is None:

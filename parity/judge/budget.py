@@ -86,6 +86,7 @@ class Budgets:
     def __init__(self, rows: Iterable[Budget], where: str):
         self.rows, self._where = tuple(rows), where
         self._found: dict[tuple[str, str, str, str], Budget] = {}
+        self._stages: dict[tuple[str, str], list[Budget]] = {}
         self._marked: frozenset[int] = frozenset()
 
     @staticmethod
@@ -123,7 +124,7 @@ class Budgets:
         """Give the one row for a tap; BadInputError where there is none, or more than one."""
         key = (suite, tap, mode, dtype)
         if key not in self._found:
-            matching = [row for row in self.rows if row.suite == suite and row.covers(tap, mode, dtype)]
+            matching = [row for row in self._of_stage(suite, tap) if row.covers(tap, mode, dtype)]
             if len(matching) != 1:
                 rows = ", ".join(f"{row.prefix}row {row.number}" for row in matching) or "no row"
                 raise BadInputError(
@@ -134,6 +135,13 @@ class Budgets:
                 )
             self._found[key] = matching[0]
         return self._found[key]
+
+    def _of_stage(self, suite: str, tap: str) -> list[Budget]:
+        """Give the rows that a suite has for a tap's stage, which the first part of its name says."""
+        key = (suite, tap.partition(".")[0])
+        if key not in self._stages:
+            self._stages[key] = [row for row in self.rows if row.suite == suite and f"{key[1]}.".startswith(row.prefix)]
+        return self._stages[key]
 
     @property
     def used(self) -> frozenset[int]:

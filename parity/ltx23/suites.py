@@ -26,13 +26,17 @@ LIVE_SUITES = ("exact", "drift")
 
 @dataclass(frozen=True)
 class Job:
-    """One case of one suite in one precision under one release; `passes` narrows it to some of the case's passes."""
+    """One case of one suite in one precision under one release; `passes` narrows it to some of the case's passes.
+
+    `every_mode`: feed the port the reference's values even where its own have the same bits throughout.
+    """
 
     suite: str
     case: Case
     dtype: torch.dtype
     release: str = PROVEN_LIVE
     passes: tuple[str, ...] = ()
+    every_mode: bool = False
 
     @property
     def case_label(self) -> str:
@@ -73,7 +77,7 @@ def run_job(job: Job, world: World, budgets: Budgets, progress: Progress, record
     """Run one job; `recordings` holds the dumps that the suite `recorded` reads."""
     forwards = [f for f in world.forwards(job.case, job.dtype) if not job.passes or f.name in job.passes]
     oracle_for = _oracles(job, world, recordings)
-    bar = Bar(job.suite, job.case_label, budgets, job.dtype)
+    bar = Bar(job.suite, job.case_label, budgets, job.dtype, every_mode=job.every_mode)
     results: list[ForwardResult] = []
     for done, forward in enumerate(forwards):
         progress(f"{job.label} {forward.name}", done, len(forwards))

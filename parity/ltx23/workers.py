@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from multiprocessing import get_context
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 
 from parity.binding import Progress, silent
 from parity.judge import Budgets
-from parity.ltx23.stages import CASES, FAULTS, budgets_of_all_stages
+from parity.ltx23.stages import CASES, FAULTS, budgets_of_all_stages, stage_of
 from parity.ltx23.suites import Job, run_job
 from parity.ltx23.world import Variation, World
 from parity.run.record import CaseResult
@@ -59,20 +60,40 @@ def run_shared(
     planned: Sequence[Job], bench: Bench, budgets: Budgets, progress: Progress, processes: int
 ) -> list[CaseResult]:
     """Run the jobs in several processes; the results and the marks in `budgets` are those of `run_here`."""
-    found: dict[int, CaseResult] = {}
+    found: dict[Job, CaseResult] = {}
+    shares = _shares(planned)
     # A fork would copy torch's threads and locks in whatever state they are.
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        orders = {pool.submit(_run_order, _Order.of(job), bench): number for number, job in enumerate(planned)}
+        orders = {pool.submit(_run_orders, [_Order.of(job) for job in part], bench): part for part in shares}
         try:
             for future in as_completed(orders):
-                result, used = future.result()
-                found[orders[future]] = result
+                results, used = future.result()
+                found |= dict(zip(orders[future], results, strict=True))
                 budgets.mark(used)
-                progress(planned[orders[future]].label, len(found), len(planned))
+                progress(orders[future][-1].label, len(found), len(planned))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return [found[number] for number in range(len(planned))]
+    return [found[job] for job in planned]
+
+
+def _shares(planned: Sequence[Job]) -> list[list[Job]]:
+    """Cut the work up: jobs of one stage share what is imported, jobs of one case its files and models too.
+
+    The largest stage goes case by case, and last, so that all processes end at about the same time.
+    """
+    whole, single = [], []
+    for stage, part in groupby(planned, key=lambda job: stage_of(job.case).id):
+        cases = [list(jobs) for _, jobs in groupby(part, key=lambda job: job.case.id)]
+        if stage in _LARGE:
+            single += cases
+        else:
+            whole.append([job for case in cases for job in case])
+    return whole + single
+
+
+# Its cases take several times as long as those of the others.
+_LARGE = {"transformer"}
 
 
 @dataclass(frozen=True)
@@ -84,16 +105,22 @@ class _Order:
     dtype: torch.dtype
     release: str
     passes: tuple[str, ...]
+    every_mode: bool
 
     @staticmethod
     def of(job: Job) -> "_Order":
-        return _Order(job.suite, job.case.id, job.dtype, job.release, job.passes)
+        return _Order(job.suite, job.case.id, job.dtype, job.release, job.passes, job.every_mode)
 
     def job(self) -> Job:
-        return Job(self.suite, CASES[self.case], self.dtype, self.release, self.passes)
+        return Job(self.suite, CASES[self.case], self.dtype, self.release, self.passes, self.every_mode)
 
 
-def _run_order(order: _Order, bench: Bench) -> tuple[CaseResult, frozenset[int]]:
-    budgets = budgets_of_all_stages()
-    (result,) = run_here([order.job()], bench, budgets, silent)
-    return result, budgets.used
+def _run_orders(orders: list[_Order], bench: Bench) -> tuple[list[CaseResult], frozenset[int]]:
+    budgets = _budgets_here()
+    return run_here([order.job() for order in orders], bench, budgets, silent), budgets.used
+
+
+@cache
+def _budgets_here() -> Budgets:
+    """Give the table of this process, read once."""
+    return budgets_of_all_stages()

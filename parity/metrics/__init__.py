@@ -1,5 +1,6 @@
 """One-pass, bounded-memory comparison of two tensors."""
 
+from parity.metrics.equal import compare_equal
 from parity.metrics.histograms import ERROR_BINS, ULP_BINS
 from parity.metrics.onepass import compare
 from parity.metrics.options import CLOSE_TOLERANCES, CompareOptions
@@ -25,4 +26,5 @@ __all__ = [
     "TensorSource",
     "WorstElement",
     "compare",
+    "compare_equal",
 ]

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from parity.capture import Recording
 from parity.errors import IncompleteError
-from parity.judge import Budgets, Measurement, TapResult, judge
+from parity.judge import Budgets, Measurement, TapResult, Verdict, judge
 from parity.judge.verdict import TapPlace
-from parity.metrics import CompareOptions, TensorComparison, compare
+from parity.metrics import CompareOptions, TensorComparison, compare, compare_equal
 from parity.run.forward import Forward, Implementation, Mode, observe
 from parity.run.gain import block_gains
 from parity.run.oracle import Oracle
@@ -22,13 +22,17 @@ _BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 @dataclass(frozen=True)
 class Bar:
-    """What a case is held to: its suite, its budgets, its working precision, and the modes to run."""
+    """What a case is held to: its suite, its budgets, its working precision, and the modes to run.
+
+    `every_mode`: run them all even where the first one showed the reference's own bits at every tap.
+    """
 
     suite: str
     case: str
     budgets: Budgets
     working: torch.dtype
     modes: Sequence[Mode] = tuple(Mode)
+    every_mode: bool = True
 
 
 def judge_forward(candidate: Implementation, oracle: Oracle, forward: Forward, bar: Bar) -> ForwardResult:
@@ -46,6 +50,11 @@ def judge_forward(candidate: Implementation, oracle: Oracle, forward: Forward, b
                     results.append(judging.result(tap))
                 except IncompleteError as error:
                     incomplete.append(str(error))
+            if not (bar.every_mode or incomplete) and _all_identical(results, oracle):
+                # Forcing would replace every value by the same bits: nothing could come out differently. That each
+                # tap has a budget in the other modes too is still asked.
+                _ask_budgets(forward, bar, bar.modes[1:])
+                break
     except IncompleteError as error:
         incomplete.append(str(error))
     if not results and not incomplete:
@@ -54,6 +63,16 @@ def judge_forward(candidate: Implementation, oracle: Oracle, forward: Forward, b
         )
     gains = _gains(seen, oracle, forward) if not incomplete else {}
     return ForwardResult(forward.name, tuple(results), tuple(incomplete), gains)
+
+
+def _ask_budgets(forward: Forward, bar: Bar, modes: Sequence[Mode]) -> None:
+    for mode in modes:
+        for tap in forward.plan:
+            bar.budgets.row(bar.suite, tap.name, mode.value, _name(bar.working))
+
+
+def _all_identical(results: Sequence[TapResult], oracle: Oracle) -> bool:
+    return not oracle.has_peer and all(result.verdict is Verdict.IDENTICAL for result in results)
 
 
 class _Judging:
@@ -91,7 +110,7 @@ class _Judging:
         if not same:
             return Measurement(compare(own, truth, options), None, same)
         if name not in self._identical:
-            self._identical[name] = compare(own, truth, options)
+            self._identical[name] = compare_equal(own, options)
         return Measurement(self._identical[name], None, same)
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from typing import Any
 
 from parity.errors import BadInputError
@@ -42,6 +43,7 @@ class Port:
     occurrence: int | None = None
 
     @staticmethod
+    @cache
     def parse(text: str) -> "Port":
         """Read a port; BadInputError where it does not follow the grammar."""
         match = _GRAMMAR.fullmatch(text)

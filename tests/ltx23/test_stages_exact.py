@@ -9,25 +9,35 @@ from parity.judge import Verdict
 from parity.ltx23.binding import BINDING, RECORDINGS
 from parity.ltx23.stages import CASES, STAGES
 from parity.ltx23.suites import Job, run_job
-from parity.ltx23.world import World
+from parity.ltx23.world import World, dtype_named
 from parity.run.record import RunResult
 
 pytestmark = pytest.mark.reference
-MODES = 3
 TINY = [(case.id, str(dtype).removeprefix("torch.")) for case in CASES.values() if not case.real_size
         for dtype in case.dtypes]  # fmt: skip
-# Taps whose value is legitimately zero everywhere are declared by their ends; all others must be alive.
 DRIFTING = [case.id for case in CASES.values() if case.drifts]
 
 
 @pytest.mark.parametrize(("case", "dtype"), TINY)
-def test_every_tap_is_bit_identical_in_every_mode(case: str, dtype: str) -> None:
-    result = BINDING.run(RunRequest(suites=("exact",), cases=(case,), dtypes=(dtype,)))
+def test_every_tap_is_bit_identical(case: str, dtype: str) -> None:
+    job = Job("exact", CASES[case], dtype_named(dtype))
+    with World() as world:
+        result = RunResult((run_job(job, world, BINDING.budgets(), silent, RECORDINGS),), {})
+        declared = [tap for forward in world.forwards(job.case, job.dtype) for tap in forward.plan.names]
     assert result.exit_code is ExitCode.WITHIN_BUDGET, result.first_divergence or result.incomplete
     assert {tap.verdict for tap in result.taps} == {Verdict.IDENTICAL}
-    declared = len(BINDING.taps(case))
-    assert len(result.taps) == MODES * declared, "each declared tap is judged once in each mode"
+    assert [tap.place.tap for tap in result.taps] == declared, "each declared tap is judged once"
     assert all(tap.measurement.comparison.elements > 0 for tap in result.taps)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_forced_with_the_reference_s_own_values_nothing_changes(dtype: str) -> None:
+    """A run leaves the forced modes out where every bit is the same already; here they are all run."""
+    job = Job("exact", CASES["small"], dtype_named(dtype), every_mode=True)
+    with World() as world:
+        result = RunResult((run_job(job, world, BINDING.budgets(), silent, RECORDINGS),), {})
+    assert {tap.verdict for tap in result.taps} == {Verdict.IDENTICAL}
+    assert len(result.taps) == 3 * len(BINDING.taps("small"))
 
 
 @pytest.mark.parametrize("case", DRIFTING)
@@ -44,8 +54,9 @@ def test_every_stage_has_its_cases_of_each_kind(stage: str) -> None:
     assert STAGES[stage].faults
 
 
+@pytest.mark.slow
 def test_two_blocks_at_real_width_are_bit_identical() -> None:
-    """Two of the four passes, to save time: `ltx-parity run --case real-width` runs them all."""
+    """Two of the four passes; `ltx-parity run --real-size` runs them all, and every other stage at its real size."""
     job = Job("exact", CASES["real-width"], torch.bfloat16, passes=("pass_cond", "pass_stg"))
     with World() as world:
         result = RunResult((run_job(job, world, BINDING.budgets(), silent, RECORDINGS),), {})

@@ -16,8 +16,8 @@ from ltx_port.checkpoint.file import CheckpointFile
 from parity.errors import BadInputError
 from parity.ltx23.configs import config_text
 from parity.ltx23.synthetic import write
-from parity.ltx23.synthetic.heavy import Profile, row_gains
 from parity.ltx23.synthetic.components import recipe_for
+from parity.ltx23.synthetic.heavy import Profile, row_gains
 from parity.ltx23.synthetic.spec import CheckpointSpec
 from parity.ltx23.synthetic.tensor import SyntheticTensor
 from parity.ltx23.synthetic.write import write_checkpoint

@@ -64,12 +64,12 @@ AUDIO_VAE_CASES = (
         lambda s: [_decode(s, "decode", 2), _wave(s, "wave_48k", 2400, 48000)],
         config_edits=_NARROW,
         recorded=True,
+        drifts=True,
     ),
     _case(
         "decode",
         "lengths: the single frame that all padding meets, and two",
         lambda s: [_decode(s, "frames_1", 1), _decode(s, "frames_2", 2)],
-        drifts=True,
     ),
     _case(
         "decode-batch",
@@ -81,7 +81,6 @@ AUDIO_VAE_CASES = (
         "encode",
         "lengths: the single frame that all padding meets, and 4T-3 frames",
         lambda s: [_encode(s, "frames_1", 1), _encode(s, "frames_5", 5)],
-        drifts=True,
     ),
     _case(
         "encode-batch",

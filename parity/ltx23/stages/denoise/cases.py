@@ -171,9 +171,7 @@ DENOISE_CASES = (
         options={"max_batch": 3},
         dtypes=(torch.bfloat16,),
     ),
-    _case(
-        "hq", "both evaluations of res_2s, fresh noise, refinement", lambda _: _second_order(), options=_HQ, drifts=True
-    ),
+    _case("hq", "both evaluations of res_2s, fresh noise, refinement", lambda _: _second_order(), options=_HQ),
     _case(
         "hq-simple",
         "the second stage of high-quality generation",

@@ -5,6 +5,7 @@ in bfloat16, but on 2.13's, and on a GPU, it is the same.
 """
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from types import MethodType
 from typing import Any
@@ -37,7 +38,10 @@ def mask_along_channels(port: Latents) -> None:
     exact = AddNoise.forward
 
     def forward(self: AddNoise, state: LatentState, noise: Tensor, scale: float) -> Tensor:
-        return exact(self, replace(state, mask=state.mask.transpose(1, 2)), noise, scale)
+        wrong = copy(state)
+        # Past the constructor, whose checked shapes (in the tests) would refuse such a mask.
+        object.__setattr__(wrong, "mask", state.mask.transpose(1, 2))
+        return exact(self, wrong, noise, scale)
 
     _forward(port.prepare.video.noised, forward)
 
