@@ -62,8 +62,8 @@ class Release:
     guidance_float32: bool
     """Guidance is computed in float32 and its result rounded; else each operation rounds to the latent's dtype."""
     sigma_per_sample: bool
-    """Each sample has its noise level, so the float64 level of a res_2s midpoint makes float64 timesteps; else one level
-    without axes, which is rounded to float32 when the masks are multiplied."""
+    """Each sample has its noise level, so the float64 level of a res_2s midpoint makes float64 timesteps; else one
+    level without axes, which is rounded to float32 when the masks are multiplied."""
     held_stream_is_clean: bool
     """A stream that is held as it is tells the model the noise level 0; else that of the step."""
     lora_fused_in_bfloat16: bool

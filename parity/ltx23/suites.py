@@ -11,7 +11,7 @@ from parity.judge import Budgets
 from parity.ltx23.recording import open_recording
 from parity.ltx23.stage import Case
 from parity.ltx23.world import PROVEN_LIVE, World
-from parity.run.forward import Forward
+from parity.run.forward import Forward, Mode
 from parity.run.judging import Bar, judge_forward
 from parity.run.oracle import DriftOracle, LiveOracle, Oracle, RecordedOracle
 from parity.run.record import CaseResult, ForwardResult
@@ -26,7 +26,9 @@ LIVE_SUITES = ("exact", "drift")
 
 @dataclass(frozen=True)
 class Job:
-    """One case of one suite in one precision under one release; `passes` narrows it to some of the case's passes.
+    """One case of one suite in one precision under one release.
+
+    `passes` narrows it to some of the case's passes, `modes` to some of the ways in which the port is run.
 
     `every_mode`: feed the port the reference's values even where its own have the same bits throughout.
     """
@@ -37,6 +39,7 @@ class Job:
     release: str = PROVEN_LIVE
     passes: tuple[str, ...] = ()
     every_mode: bool = False
+    modes: tuple[Mode, ...] = tuple(Mode)
 
     @property
     def case_label(self) -> str:
@@ -77,7 +80,7 @@ def run_job(job: Job, world: World, budgets: Budgets, progress: Progress, record
     """Run one job; `recordings` holds the dumps that the suite `recorded` reads."""
     forwards = [f for f in world.forwards(job.case, job.dtype) if not job.passes or f.name in job.passes]
     oracle_for = _oracles(job, world, recordings)
-    bar = Bar(job.suite, job.case_label, budgets, job.dtype, every_mode=job.every_mode)
+    bar = Bar(job.suite, job.case_label, budgets, job.dtype, job.modes, job.every_mode)
     results: list[ForwardResult] = []
     for done, forward in enumerate(forwards):
         progress(f"{job.label} {forward.name}", done, len(forwards))

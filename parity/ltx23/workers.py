@@ -15,6 +15,7 @@ from parity.judge import Budgets
 from parity.ltx23.stages import CASES, FAULTS, budgets_of_all_stages, stage_of
 from parity.ltx23.suites import Job, run_job
 from parity.ltx23.world import Variation, World
+from parity.run.forward import Mode
 from parity.run.record import CaseResult
 
 
@@ -106,13 +107,14 @@ class _Order:
     release: str
     passes: tuple[str, ...]
     every_mode: bool
+    modes: tuple[Mode, ...]
 
     @staticmethod
     def of(job: Job) -> "_Order":
-        return _Order(job.suite, job.case.id, job.dtype, job.release, job.passes, job.every_mode)
+        return _Order(job.suite, job.case.id, job.dtype, job.release, job.passes, job.every_mode, job.modes)
 
     def job(self) -> Job:
-        return Job(self.suite, CASES[self.case], self.dtype, self.release, self.passes, self.every_mode)
+        return Job(self.suite, CASES[self.case], self.dtype, self.release, self.passes, self.every_mode, self.modes)
 
 
 def _run_orders(orders: list[_Order], bench: Bench) -> tuple[list[CaseResult], frozenset[int]]:

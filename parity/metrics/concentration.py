@@ -48,8 +48,9 @@ class AxisSums:
 
     def merge(self, other: "AxisSums") -> None:
         """Add the sums of another set of elements of the same shape."""
-        if other._sums:
-            self._begin()
+        if not any(sums.any() for sums in other._sums.values()):
+            return  # As in `add`: zeros carry no scale.
+        self._begin()
         for axis, sums in other._sums.items():
             self._sums[axis] += self._aligned(sums, other._exponent)
 

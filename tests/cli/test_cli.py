@@ -236,6 +236,8 @@ def test_a_report_is_shown_again(tmp_path: Path, capsys: pytest.CaptureFixture[s
         "run",
         "--suite",
         "recorded",
+        "--release",
+        "1.0.0",
         "--case",
         "small",
         "--dtype",

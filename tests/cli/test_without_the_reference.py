@@ -33,11 +33,11 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_default_run_falls_back_to_the_recordings() -> None:
-    done = run("run", "--json")
+    done = run("run", "--json", "--stage", "latents,audio_vae,lora")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document["provenance"]["reference"] == "official LTX-2 1.0.0 recorded, 1.2.0 recorded"
-    assert document["outcome"]["identical"] + document["outcome"]["within"] > 8_000
+    assert document["outcome"]["identical"] + document["outcome"]["within"] > 1_000
 
 
 @pytest.mark.parametrize("arguments", [["run", "--reference", "live"], ["run", "--suite", "exact"]], ids=" ".join)

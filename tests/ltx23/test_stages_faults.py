@@ -10,6 +10,7 @@ from parity.ltx23.fault import Fault
 from parity.ltx23.stages import CASES, FAULTS
 from parity.ltx23.suites import Job, run_job
 from parity.ltx23.world import Variation, World
+from parity.run.forward import Mode
 from parity.run.record import RunResult
 
 pytestmark = pytest.mark.reference
@@ -21,9 +22,9 @@ REQUIRED = {
 DRIFTING = sorted(fault.id for fault in FAULTS.values() if fault.stage == "transformer" and fault.suite == "exact")
 
 
-def run(fault: Fault, suite: str) -> RunResult:
+def run(fault: Fault, suite: str, *modes: Mode) -> RunResult:
     """Judge the one pass that shows the fault."""
-    job = Job(suite, CASES[fault.case], fault.dtype, fault.release, passes=(fault.forward,))
+    job = Job(suite, CASES[fault.case], fault.dtype, fault.release, (fault.forward,), modes=modes)
     with World(variation=Variation(fault), release=fault.release) as world:
         return RunResult((run_job(job, world, BINDING.budgets(), silent, RECORDINGS),), {})
 
@@ -43,7 +44,7 @@ def test_there_are_faults_of_our_own_beyond_the_list() -> None:
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
 def test_a_fault_is_over_budget_and_named_at_its_module(fault: Fault) -> None:
-    result = run(fault, fault.suite)
+    result = run(fault, fault.suite, Mode.CHAINED, Mode.ISOLATED)
     assert result.exit_code is ExitCode.OVER_BUDGET, result.incomplete
     for mode in ("chained", "isolated"):
         assert first_over(result, mode).place.tap == fault.tap
@@ -52,21 +53,21 @@ def test_a_fault_is_over_budget_and_named_at_its_module(fault: Fault) -> None:
 @pytest.mark.parametrize("identifier", DRIFTING)
 def test_drift_budgets_do_not_let_a_fault_through(identifier: str) -> None:
     fault = FAULTS[identifier]
-    result = run(fault, "drift")
+    result = run(fault, "drift", Mode.CHAINED)
     assert result.exit_code is ExitCode.OVER_BUDGET
     assert first_over(result, "chained").place.tap == fault.tap
 
 
 def test_a_fault_of_configuration_shows_in_what_it_computes_too() -> None:
     """Not only in the resolved constant: the gate's embedding receives another number."""
-    result = run(FAULTS["X1"], "exact")
+    result = run(FAULTS["X1"], "exact", Mode.CHAINED)
     computed = next(t for t in result.taps if t.verdict is Verdict.OVER and ".config." not in t.place.tap)
     assert computed.place.tap == "transformer.pass_cond.video.av_gate_adaln.timestep"
 
 
 def test_a_local_fault_is_born_in_one_module_only() -> None:
     """Isolated, a wrong head gate is over budget at head gates and nowhere else."""
-    result = run(FAULTS["A1"], "exact")
+    result = run(FAULTS["A1"], "exact", Mode.ISOLATED)
     born = {
         t.place.tap.rsplit(".", 1)[1] for t in result.taps if t.place.mode == "isolated" and t.verdict is Verdict.OVER
     }

@@ -22,6 +22,7 @@ UNPROVEN = {
     "checkpoint": "reads files: tests/checkpoint",
     "errors.py": "refusals: tested where they are raised",
     "release.py": "names of releases",
+    "text/transformers_import.py": "runs once in a process, when transformers is first imported: tests/port",
 }
 
 
@@ -50,6 +51,7 @@ def test_every_function_of_the_port_is_run_by_some_case() -> None:
     Release 1.0.0 is proven live in every tiny case, 1.2.0 by the recorded ones.
     """
     ran: set[tuple[str, str]] = set()
+    forget_cached()
     for release in (RELEASE_1_0_0, RELEASE_1_2_0):
         with World(release=release.name) as world, recording_calls(ran):
             for case in CASES.values():
@@ -57,6 +59,14 @@ def test_every_function_of_the_port_is_run_by_some_case() -> None:
                     run_port(world, case)
     never = [f"{file}: {name}" for file, name in sorted(set(defined()) - ran)]
     assert never == []
+
+
+def forget_cached() -> None:
+    """Let functions run again that remember what they gave to an earlier test."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == ltx_port.__name__]:
+        for value in list(vars(sys.modules[name]).values()):
+            if hasattr(value, "cache_clear"):
+                value.cache_clear()
 
 
 def run_port(world: World, case: Case) -> None:
@@ -73,7 +83,7 @@ def defined(folder: Path = PORT) -> Iterator[tuple[str, str]]:
     """Give (file, qualified name) of every function, but those that need no case."""
     for path in sorted(folder.rglob("*.py")):
         inside = path.relative_to(folder)
-        if inside.parts[0] not in UNPROVEN:
+        if not {inside.parts[0], str(inside)} & UNPROVEN.keys():
             yield from ((str(inside), name) for name in functions(ast.parse(path.read_text(encoding="utf-8")), ""))
 
 

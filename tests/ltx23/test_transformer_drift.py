@@ -26,7 +26,7 @@ BF16 = torch.bfloat16
 
 
 def drift(attention: str = "auto", threads: int | None = None) -> RunResult:
-    request = RunRequest(suites=("drift",), cases=("guided-b1",), attention=attention, threads=threads)
+    request = RunRequest(suites=("drift",), cases=("batched",), attention=attention, threads=threads)
     return BINDING.run(request)
 
 
@@ -45,7 +45,7 @@ def test_the_port_drifts_exactly_as_the_reference_does() -> None:
 def test_another_attention_kernel_stays_within_the_budget() -> None:
     result = drift(attention="math")
     assert result.exit_code is ExitCode.WITHIN_BUDGET, result.first_divergence
-    assert differing(result) > 500, "the control must differ, or it controls nothing"
+    assert differing(result) > 300, "the control must differ, or it controls nothing"
 
 
 @pytest.mark.parametrize("threads", [1, 2])

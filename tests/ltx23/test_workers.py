@@ -15,9 +15,9 @@ from parity.ltx23.suites import Job
 from parity.ltx23.workers import Bench, run_here, run_shared
 from parity.report import as_report, to_document
 
-RECORDED = RunRequest(reference="recorded", release="1.0.0", cases=("small",), threads=1)
+RECORDED = RunRequest(reference="recorded", release="1.0.0", cases=("lora-small",), threads=1)
 BENCH = Bench("cpu", None, "auto", 1, RECORDINGS)
-JOBS = [Job("recorded", CASES["small"], dtype) for dtype in (torch.float32, torch.bfloat16)]
+JOBS = [Job("recorded", CASES["lora-small"], dtype) for dtype in (torch.float32, torch.bfloat16)]
 
 
 def test_two_processes_find_what_one_finds() -> None:
