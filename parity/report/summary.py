@@ -97,8 +97,10 @@ def _data_path(cases: Iterable[ReportedCase]) -> list[str]:
     """Merge the orders of all cases: one with fewer blocks must not push the head before the others' blocks."""
     merged: list[str] = []
     for case in cases:
-        place = 0
-        for group in dict.fromkeys(tap.place.group for tap in case.taps):
+        groups = dict.fromkeys(tap.place.group for tap in case.taps)
+        # A stage of its own comes behind the stages before it.
+        place = next((merged.index(group) for group in groups if group in merged), len(merged))
+        for group in groups:
             if group not in merged:
                 merged.insert(place, group)
             place = merged.index(group) + 1

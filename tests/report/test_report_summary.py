@@ -181,3 +181,9 @@ def test_a_case_with_fewer_blocks_does_not_push_the_head_forward() -> None:
             ]
         )
         assert [line.group for line in group_lines(as_report(run).cases)] == deep
+
+
+def test_stages_stay_in_the_order_of_the_run() -> None:
+    first, second = (one_case(one_pass(tap("within", name, group=name)), case=name) for name in ("text.in", "vae.out"))
+    lines = group_lines(as_report(one_run(first, second, first)).cases)
+    assert [line.group for line in lines] == ["text.in", "vae.out"]
