@@ -184,6 +184,8 @@ def test_a_case_with_fewer_blocks_does_not_push_the_head_forward() -> None:
 
 
 def test_stages_stay_in_the_order_of_the_run() -> None:
-    first, second = (one_case(one_pass(tap("within", name, group=name)), case=name) for name in ("text.in", "vae.out"))
-    lines = group_lines(as_report(one_run(first, second, first)).cases)
+    first, second = (
+        one_case(one_pass(tap("within", name, group=name, case=name)), case=name) for name in ("text.in", "vae.out")
+    )
+    lines = group_lines(as_report(one_run(first, second)).cases)
     assert [line.group for line in lines] == ["text.in", "vae.out"]
