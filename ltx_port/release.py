@@ -72,6 +72,20 @@ class Release:
     lora_products_accumulated: bool
     """Each further LoRA's product is added by one fused step that scales it by the strength; else all products are
     made and rounded, their B scaled beforehand, and then summed."""
+    pictures_upright_in_srgb: bool
+    """A picture is turned as its orientation tag says, and taken to sRGB by its colour profile; else its first three
+    channels are used as they are stored."""
+    one_stage_tiled: bool
+    """Generation in one stage decodes the video in tiles; else at once."""
+    sound_of_first_stage: bool
+    """Guided generation in two stages decodes the sound of its first stage; else that of its second."""
+    encoded_as_bt709: bool
+    """Frames go to the video encoder as BT.709 planes, computed in the frames' dtype; else as RGB bytes, which it
+    converts itself."""
+    video_crf: int
+    """The quality that libx264 is asked for."""
+    video_preset: str
+    """The speed that libx264 is asked for."""
 
 
 RELEASE_1_0_0 = Release(
@@ -100,6 +114,13 @@ RELEASE_1_0_0 = Release(
     held_stream_is_clean=False,
     lora_fused_in_bfloat16=False,
     lora_products_accumulated=False,
+    pictures_upright_in_srgb=False,
+    one_stage_tiled=False,
+    sound_of_first_stage=False,
+    encoded_as_bt709=False,
+    # libx264's own defaults.
+    video_crf=23,
+    video_preset="medium",
 )
 RELEASE_1_2_0 = Release(
     "1.2.0",
@@ -127,6 +148,12 @@ RELEASE_1_2_0 = Release(
     held_stream_is_clean=True,
     lora_fused_in_bfloat16=True,
     lora_products_accumulated=True,
+    pictures_upright_in_srgb=True,
+    one_stage_tiled=True,
+    sound_of_first_stage=True,
+    encoded_as_bt709=True,
+    video_crf=19,
+    video_preset="veryfast",
 )
 RELEASES = {release.name: release for release in (RELEASE_1_0_0, RELEASE_1_2_0)}
 NEWEST = RELEASE_1_2_0

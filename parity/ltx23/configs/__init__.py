@@ -4,7 +4,7 @@ from importlib import resources
 
 from parity.errors import BadInputError
 
-CONFIG_NAMES = ("tiny", "ltx-2.3-22b")
+CONFIG_NAMES = ("tiny", "tiny-pipeline", "ltx-2.3-22b")
 
 
 def config_text(name: str) -> str:
