@@ -8,10 +8,14 @@ from pathlib import Path
 
 import torch
 
-from parity.binding import CaptureRequest, Progress, RunRequest, silent
+from parity.binding import CaptureRequest, InputsRequest, Progress, RunRequest, silent
 from parity.errors import BadInputError
+from parity.foreign.case_inputs import Given
+from parity.foreign.export import write_inputs
+from parity.foreign.inputs_manifest import InputsManifest
 from parity.judge import Budgets
 from parity.ltx23.choice import chosen_suites, installed, known_release
+from parity.ltx23.foreign_inputs import case_inputs
 from parity.ltx23.recording import SIDES, record, require_current
 from parity.ltx23.stage import Case
 from parity.ltx23.stages import CASES, FAULTS, STAGES, budgets_of_all_stages, chosen_cases
@@ -82,6 +86,15 @@ class LTX23:
         release = known_release(request.release) or installed() or PROVEN_LIVE
         with World(_device(request), release=release) as world:
             return record(request, case, dtype, world, progress)
+
+    def inputs(self, request: InputsRequest, progress: Progress = silent) -> InputsManifest:
+        """Export the inputs and weights of a case for a port in any language."""
+        case, dtype = _one(request.case, request.dtype)
+        release = known_release(request.release) or installed() or PROVEN_LIVE
+        given = None if request.given is None else Given(request.given, request.taps)
+        with World(release=release) as world:
+            found = case_inputs(world, case, dtype, request.passes, request.command)
+            return write_inputs(request.output, found, given, progress)
 
     def compare_live(self, dump: Path, progress: Progress = silent) -> RunResult:
         """Run the port on the case of a dump, and judge it against the dump by the suite `recorded`."""

@@ -23,6 +23,7 @@ FLAGS = {
     "run": "--attention --case --details --device --dtype --fault --help --jobs --json --list --model --output --quiet "
     "--real-size --reference --release --stage --suite --threads",
     "capture": "--case --device --dtype --help --json --max-bytes --max-tokens --model --quiet --release --side --taps",
+    "inputs": "--case --check --dtype --given --help --json --model --output --pass --quiet --release --taps",
     "compare": "--across-releases --budgets --details --help --json --live --mapping --model --output --quiet --suite",
     "show": "--help --json --model --pattern --quiet --taps --verify",
     "report": "--details --help --json --markdown --model --quiet",
