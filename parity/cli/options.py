@@ -38,3 +38,14 @@ def existing_folder(text: str) -> Path:
         except OSError as error:
             raise argparse.ArgumentTypeError(f"{text!r}: {error.strerror}; give a folder that can be made") from None
     return path
+
+
+def fraction(text: str) -> float:
+    """A number between 0 and 1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0 and 1")
+    return number

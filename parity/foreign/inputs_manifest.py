@@ -11,7 +11,7 @@ from parity.store import strict_json
 from parity.store.bits import STORED_DTYPES
 from parity.store.refusal import shown
 
-SCHEMA = "ltx-parity/inputs/1"
+SCHEMA: Literal["ltx-parity/inputs/1"] = "ltx-parity/inputs/1"
 MANIFEST_FILE = "manifest.json"
 INPUTS_FILE = "inputs.safetensors"
 GIVEN_FILE = "given.safetensors"

@@ -1,0 +1,157 @@
+"""Which tensor of one side is which of the other: found by fingerprints, decided by value."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+
+import torch
+from torch import Tensor
+
+from parity.foreign.files import ForeignFile
+from parity.foreign.fingerprint import Fingerprint, fingerprint, level_distance, projected_distance, stacked
+from parity.foreign.hypotheses import Layout, best_layout, distance
+
+# A difference that may be one rounding each way is no difference.
+_ROUNDINGS = 2.0
+# An estimate from projections is right to about a fifth of itself; what may be nearer is looked at.
+_SLACK = 2.0
+_CACHED = 512
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A reference's tensor and a candidate's that are as near as the tolerance asks, and the layout in which."""
+
+    reference: str
+    candidate: str
+    layout: Layout
+
+
+@dataclass
+class Found:
+    """What was found between two files.
+
+    `edges` by the reference's name; `nearest_other` is, for each name of either side, how far the nearest tensor lies
+    that is no edge of it (an estimate, in the units of the tensor).
+    """
+
+    edges: dict[str, list[Edge]] = field(default_factory=lambda: defaultdict(list))
+    nearest_other: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    @cached_property
+    def by_candidate(self) -> dict[str, list[Edge]]:
+        """The edges by the candidate's name, once all are found."""
+        turned: dict[str, list[Edge]] = defaultdict(list)
+        for edges in self.edges.values():
+            for edge in edges:
+                turned[edge.candidate].append(edge)
+        return turned
+
+
+class Side:
+    """One side of a search: its file, and the fingerprint of each tensor."""
+
+    def __init__(self, file: ForeignFile):
+        self.file = file
+        self.prints = {name: fingerprint(name, file.read(name)) for name in file.names}
+        self.places = {name: place for place, name in enumerate(file.names)}
+        self.values = lru_cache(_CACHED)(self._values)
+
+    def twins(self, name: str, gap: float) -> list[str]:
+        """Give the other tensors of this side that hold the same numbers in the same order, or as good as.
+
+        `gap` is how far the tensor itself lies from its like: what is nearer than three times that is as good.
+        """
+        one, near = self.prints[name], 3 * gap + 1e-12
+        return [
+            other.name
+            for other in self.prints.values()
+            if other.name != name
+            and other.finite
+            and other.elements == one.elements
+            and float(projected_distance(other.projections, one.projections)) <= _SLACK * near
+            and distance(self.values(other.name).flatten(), self.values(name).flatten()) <= near
+        ]
+
+    def _values(self, name: str) -> Tensor:
+        return self.file.read(name).double()
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search of the like of each reference tensor; `tolerance` is relative to a tensor's standard deviation."""
+
+    reference: Side
+    candidate: Side
+    tolerance: float
+
+    def run(self) -> Found:
+        """Find every edge: first among tensors in the same order of elements, then in any for those without one."""
+        found = Found()
+        for own, others in self._groups():
+            self._in_order(own, others, found)
+        taken = {edge.candidate for edges in found.edges.values() for edge in edges}
+        for own, others in self._groups():
+            lone = {one.name for one in own if one.name not in found.edges}
+            free = {other.name for other in others if other.name not in taken}
+            if lone or free:
+                self._in_any_order(own, others, lone, free, found)
+        return found
+
+    def enough(self, one: Fingerprint) -> float:
+        """How far another tensor may lie from a reference's and still be the same."""
+        rounding = _ROUNDINGS * torch.finfo(one.dtype).eps if one.dtype.is_floating_point else 0.0
+        return max(self.tolerance * one.spread, rounding * one.rms)
+
+    def _groups(self) -> Iterable[tuple[list[Fingerprint], list[Fingerprint]]]:
+        own, others = _by_size(self.reference.prints.values()), _by_size(self.candidate.prints.values())
+        return [(own[size], others[size]) for size in own if size in others]
+
+    def _in_order(self, own: Sequence[Fingerprint], others: Sequence[Fingerprint], found: Found) -> None:
+        own_levels, own_projections = stacked(own)
+        levels, projections = stacked(others)
+        nearest = torch.full((len(others),), math.inf, dtype=torch.float64)
+        for row, one in enumerate(own):
+            enough = self.enough(one)
+            gaps = projected_distance(own_projections[row], projections)
+            near = (gaps <= _SLACK * enough) & (level_distance(own_levels[row], levels) <= enough)
+            for column in near.nonzero().flatten().tolist():
+                edge = self._edge(one, others[column], enough, in_order=True)
+                if edge is not None:
+                    found.edges[one.name].append(edge)
+                    gaps[column] = math.inf
+            found.nearest_other["reference", one.name] = float(gaps.min())
+            nearest = torch.minimum(nearest, gaps)
+        for column, other in enumerate(others):
+            found.nearest_other["candidate", other.name] = float(nearest[column])
+
+    def _in_any_order(
+        self, own: Sequence[Fingerprint], others: Sequence[Fingerprint], lone: set[str], free: set[str], found: Found
+    ) -> None:
+        """Look at each tensor without an edge beside all of the other side: its like may be like others as well."""
+        levels, _ = stacked(others)
+        for one, own_levels in zip(own, stacked(own)[0], strict=True):
+            enough = self.enough(one)
+            near = level_distance(own_levels, levels) <= enough
+            for column in near.nonzero().flatten().tolist():
+                if one.name in lone or others[column].name in free:
+                    edge = self._edge(one, others[column], enough)
+                    if edge is not None:
+                        found.edges[one.name].append(edge)
+
+    def _edge(self, one: Fingerprint, other: Fingerprint, enough: float, in_order: bool = False) -> Edge | None:
+        own, values = self.reference.values(one.name), self.candidate.values(other.name)
+        if in_order and distance(own.flatten(), values.flatten()) > enough:
+            return None
+        layout = best_layout(own, values, enough)
+        return None if layout is None else Edge(one.name, other.name, layout)
+
+
+def _by_size(prints: Iterable[Fingerprint]) -> dict[int, list[Fingerprint]]:
+    groups: dict[int, list[Fingerprint]] = defaultdict(list)
+    for one in prints:
+        if one.finite and one.elements:
+            groups[one.elements].append(one)
+    return groups
