@@ -30,7 +30,7 @@ class Pairing:
 def assign(found: Found, reference: Side, candidate: Side) -> list[Pairing]:
     """Propose pairs, each tensor of either side in one at most.
 
-    The confidence of a pair that only values decide is 1 - d / D, where d is how far its two tensors lie from each other
+    The confidence of a pair that only values decide is 1 - d / D: d is how far its two tensors are from each other
     and D how far the nearest other lies from either, or a fifth of the reference's spread if that is less: a pair more
     than a hundredth of its spread apart is never certain. Equal tensors are told apart by place and name at best, and
     get less.
