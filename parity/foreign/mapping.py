@@ -4,14 +4,14 @@ docs/MAPPING.md has the grammar. A file is strict: an unknown key or a value of 
 """
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from parity.errors import BadInputError
 from parity.foreign.grammar import read_steps
-from parity.foreign.names import Value, combinations, fill, words_of
+from parity.foreign.names import Plain, Value, combinations, fill, words_of
 from parity.foreign.steps import Affine, Cast, Join, Step
 
 SCHEMA = 1
@@ -199,10 +199,27 @@ def _values(value: Any, at: str) -> tuple[Value, ...]:
         if type(first) is not int or type(last) is not int or not 0 <= first <= last < first + _MOST_ENTRIES:
             raise BadInputError(at, f"{value!r:.60}", "whole numbers, first not above last", "correct it")
         return tuple(range(first, last + 1))
-    good = isinstance(value, list) and value and all(type(item) in (int, str) for item in value)
-    if not good or len(set(value)) < len(value) or any(type(item) is int and item < 0 for item in value):
-        raise BadInputError(at, f"{value!r:.60}", "different numbers or texts, or {first, last}", "correct it")
+    if not isinstance(value, list) or not value:
+        raise BadInputError(at, f"{value!r:.60}", "different numbers, texts or tables, or {first, last}", "correct it")
+    if all(isinstance(item, dict) for item in value):
+        return tuple(_fields(item, value[0].keys(), at) for item in value)
+    for item in value:
+        _plain(item, at)
+    if len(set(value)) < len(value):
+        raise BadInputError(at, f"{value!r:.60}", "each value once", "correct it")
     return tuple(value)
+
+
+def _fields(table: dict[str, Any], keys: Iterable[str], at: str) -> dict[str, Plain]:
+    if not table or table.keys() != set(keys):
+        raise BadInputError(at, f"{table!r:.60}", "tables of the same keys", "correct it")
+    return {key: _plain(value, f"{at}.{key}") for key, value in table.items()}
+
+
+def _plain(value: Any, at: str) -> Plain:
+    if type(value) not in (int, str) or (type(value) is int and value < 0):
+        raise BadInputError(at, f"{value!r:.60}", "a number from 0 up, or a text", "correct it")
+    return value
 
 
 def _tables(owner: Mapping[str, Any], key: str, at: str) -> list[dict[str, Any]]:

@@ -6,16 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from parity.errors import BadInputError
 
-Value = int | str
-_PLACEHOLDER = re.compile(r"\{(?P<word>[A-Za-z_]\w*)(?P<shift>[+-]\d{1,9})?(:0(?P<width>[1-9]))?\}")
+Plain = int | str
+Value = Plain | Mapping[str, Plain]
+_PLACEHOLDER = re.compile(
+    r"\{(?P<word>[A-Za-z_]\w*)(\.(?P<field>[A-Za-z_]\w*))?(?P<shift>[+-]\d{1,9})?(:0(?P<width>[1-9]))?\}"
+)
 _TOKEN = re.compile(r"\{\{|\}\}|\{[^{}]*\}|[{}]")
 
 
 def words_of(text: str, where: str) -> frozenset[str]:
     """Give the words that a name has placeholders for; BadInputError for a malformed one.
 
-    A placeholder is `{word}`, `{block+1}` or `{block-1}` for numbers counted from elsewhere, `{block:02}` for numbers
-    of two digits. `{{` and `}}` are braces.
+    A placeholder is `{word}`, `{word.field}` where the word stands for tables, `{block+1}` or `{block-1}` for numbers
+    counted from elsewhere, `{block:02}` for numbers of two digits. `{{` and `}}` are braces.
     """
     return frozenset(match["word"] for match in _placeholders(text, where))
 
@@ -48,7 +51,7 @@ def _placeholders(text: str, where: str) -> list[re.Match[str]]:
             continue
         match = _PLACEHOLDER.fullmatch(token)
         if match is None:
-            expected = "{word}, {word+1} or {word:02}, and {{ }} for braces"
+            expected = "{word}, {word.field}, {word+1} or {word:02}, and {{ }} for braces"
             raise BadInputError(where, f"{token!r:.40} in {text!r:.80}", expected, "correct the name")
         found.append(match)
     return found
@@ -58,14 +61,23 @@ def _value(match: re.Match[str], values: Mapping[str, Value], where: str) -> str
     word, shift, width = match["word"], match["shift"], match["width"]
     if word not in values:
         raise BadInputError(where, f"no values for {{{word}}}", "every word in [each]", "add it")
-    value = values[word]
+    value = _plain(values[word], match, where)
     if isinstance(value, str):
         if shift or width:
-            raise BadInputError(
-                where, f"{match.group()} of the text {value!r:.40}", "a number", "drop the sign or width"
-            )
+            raise BadInputError(where, f"{match.group()} of the text {value!r:.40}", "a number", "drop sign and width")
         return value
     number = value + int(shift or 0)
     if number < 0:
         raise BadInputError(where, f"{match.group()} is {number}", "a number from 0 up", "correct the shift")
     return f"{number:0{width or 1}d}"
+
+
+def _plain(value: Value, match: re.Match[str], where: str) -> Plain:
+    field = match["field"]
+    if isinstance(value, Mapping):
+        if field not in value:
+            raise BadInputError(where, match.group(), f"{{word.field}} with one of {', '.join(value)}", "name one")
+        return value[field]
+    if field is not None:
+        raise BadInputError(where, f"{match.group()} of {value!r:.40}", "a table in [each]", "drop the field")
+    return value
