@@ -86,6 +86,8 @@ class Release:
     """The quality that libx264 is asked for."""
     video_preset: str
     """The speed that libx264 is asked for."""
+    negative_tags: str
+    """What the default negative prompt begins with: tags of the training data."""
 
 
 RELEASE_1_0_0 = Release(
@@ -121,6 +123,7 @@ RELEASE_1_0_0 = Release(
     # libx264's own defaults.
     video_crf=23,
     video_preset="medium",
+    negative_tags="",
 )
 RELEASE_1_2_0 = Release(
     "1.2.0",
@@ -154,6 +157,7 @@ RELEASE_1_2_0 = Release(
     encoded_as_bt709=True,
     video_crf=19,
     video_preset="veryfast",
+    negative_tags="has_subtitles, has_blurbox, transition from black, transition to black, speech_ending_short, ",
 )
 RELEASES = {release.name: release for release in (RELEASE_1_0_0, RELEASE_1_2_0)}
 NEWEST = RELEASE_1_2_0

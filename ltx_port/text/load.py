@@ -54,10 +54,14 @@ def load_connector(
     return model
 
 
+def flat_width(checkpoint: CheckpointFile) -> int:
+    """Give the number of channels of all of Gemma's hidden states together, which only the weights' shape says."""
+    return checkpoint.shape(f"{FEATURES_PREFIX}video_aggregate_embed.weight")[1]
+
+
 def load_features(checkpoint: CheckpointFile, device: torch.device, dtype: torch.dtype) -> FeatureExtractor:
-    """Give the feature extractor; the shape of its weights says how many channels Gemma's hidden states have in all."""
-    _, flat_dim = checkpoint.shape(f"{FEATURES_PREFIX}video_aggregate_embed.weight")
-    model = build_features(checkpoint.config.transformer, flat_dim)
+    """Give the feature extractor for the width of Gemma's hidden states that its weights have."""
+    model = build_features(checkpoint.config.transformer, flat_width(checkpoint))
     part = Part("text projection", feature_keys(model.state_dict()), (FEATURES_PREFIX,))
     load_strictly(model, checkpoint, part, device, dtype)
     return model

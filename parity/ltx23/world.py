@@ -16,6 +16,7 @@ import torch
 
 from ltx_port.checkpoint.config import CheckpointConfig
 from ltx_port.checkpoint.file import CheckpointFile
+from ltx_port.pipeline.determinism import proven_settings
 from parity.errors import BadInputError
 from parity.ltx23.configs import config_text
 from parity.ltx23.fault import Fault
@@ -53,9 +54,7 @@ class World:
 
     def __enter__(self) -> "World":
         """Keep checkpoints and models until the end of the block."""
-        # On a GPU, torch lets cuDNN round the inputs of float32 convolutions to 10 bits (some 20,000 epsilons of
-        # drift), and sum in an order that changes from run to run: neither side could then be told from itself.
-        self._cudnn = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+        self._cudnn = proven_settings()
         self._cudnn.__enter__()
         return self
 

@@ -1,0 +1,141 @@
+"""The run of one command line, and the one place where a refusal becomes a line and an exit code."""
+
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ltx_port.cli.options import build_parser
+from ltx_port.cli.outputs import Outputs
+from ltx_port.cli.plan import Plan, plan_of
+from ltx_port.cli.proof import UNVERIFIED, proof_of
+from ltx_port.cli.provenance import Hashes, told
+from ltx_port.cli.recorders import Recorded, recorder
+from ltx_port.cli.screen import Screen
+from ltx_port.cli.write import write_outputs
+from ltx_port.errors import InputError
+from ltx_port.pipeline import Components, Pipeline
+from ltx_port.pipeline.determinism import proven_settings
+from ltx_port.pipeline.hidden_states import NEGATIVE, PROMPT, save_hidden_states
+from ltx_port.pipeline.meter import Meter
+from ltx_port.pipeline.watch import Watch
+
+BAD_INPUT, MACHINE = 2, 4
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Generate what a command line asks for, and give its exit code."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    arguments = build_parser().parse_args(words)
+    screen = Screen(arguments.quiet)
+    try:
+        plan, outputs = plan_of(arguments), Outputs.of(arguments)
+        outputs.check(plan.route, plan.request)
+        run = _Run(plan, outputs, proof_of(arguments, plan.numerics), shlex.join(["ltx-generate", *words]), screen)
+        result = run.checked() if arguments.check else run.generated()
+        if arguments.json:
+            screen.json(result)
+        sys.stdout.flush()
+    except InputError as error:
+        screen.error(str(error))
+        return BAD_INPUT
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        screen.error(f"out of memory: {str(error).splitlines()[0] if str(error) else 'no more on the host'}; expected "
+                     "enough for the phase that ran; use --offload blocks, fewer frames or a smaller size")  # fmt: skip
+        return MACHINE
+    except OSError as error:
+        screen.error(f"{error.filename or 'output'}: {error.strerror or error}; expected to read and write it; free "
+                     "some of the disk, or check it, and run again")  # fmt: skip
+        return MACHINE
+    except KeyboardInterrupt:
+        screen.error("interrupted: nothing was left under the output's name; run it again")
+        return 128 + signal.SIGINT
+    return 0
+
+
+class _Run:
+    """One run, planned and checked."""
+
+    def __init__(self, plan: Plan, outputs: Outputs, proof: str, command: str, screen: Screen):
+        self._plan, self._outputs, self._proof = plan, outputs, proof
+        self._command, self._screen = command, screen
+
+    def checked(self) -> dict[str, Any]:
+        """Say that all is there, and generate nothing."""
+        self._screen.note("all checks passed: files, request, output, certificate")
+        return {"checked": True, "certificate": self._proof}
+
+    def generated(self) -> dict[str, Any]:
+        """Generate and write the clip, show what it took, and give the result."""
+        if self._proof == UNVERIFIED:
+            self._screen.note("no certificate is asked for (--unverified): nothing says that these numbers are right")
+        plan, meter = self._plan, Meter(self._plan.numerics.device)
+        with ExitStack() as stack:
+            hashes = stack.enter_context(Hashes(plan.files))
+            stack.enter_context(proven_settings())
+            stack.enter_context(torch.inference_mode())
+            watch = stack.enter_context(self._screen.watching(meter))
+            metadata, dump = self._run(hashes, watch)
+        return self._shown(meter, metadata, dump)
+
+    def _run(self, hashes: Hashes, watch: Watch) -> tuple[dict[str, str], Path | None]:
+        plan = self._plan
+        pipeline = Pipeline(plan.route, plan.numerics.release)
+        components = Components(plan.route, plan.files, plan.numerics)
+        with self._saving_states(pipeline), self._recording(pipeline) as dump:
+            generated = pipeline(plan.request, components, watch)
+            metadata = told(plan, self._proof, hashes.all())
+            write_outputs(self._outputs, generated, plan, metadata, watch)
+        return metadata, dump
+
+    @contextmanager
+    def _saving_states(self, pipeline: Pipeline) -> Iterator[None]:
+        path = self._outputs.hidden_states
+        if path is None:
+            yield
+            return
+
+        def save(_: Any, __: Any, read: Any) -> None:
+            save_hidden_states(path, dict(zip((PROMPT, NEGATIVE), read, strict=False)))
+
+        handle = pipeline.states.register_forward_hook(save)
+        try:
+            yield
+        finally:
+            handle.remove()
+
+    @contextmanager
+    def _recording(self, pipeline: Pipeline) -> Iterator[Path | None]:
+        if self._outputs.dump is None:
+            yield None
+            return
+        self._outputs.dump.mkdir(exist_ok=True)
+        recording: AbstractContextManager[Path] = recorder()(
+            Recorded(pipeline, self._plan, self._command), self._outputs.dump
+        )
+        with recording as path:
+            yield path
+
+    def _shown(self, meter: Meter, metadata: dict[str, str], dump: Path | None) -> dict[str, Any]:
+        clip = self._plan.request.clip
+        self._screen.note("")
+        phases = [vars(row) for row in meter.rows]
+        result = {
+            "path": str(self._outputs.clip),
+            "bytes": os.stat(self._outputs.clip).st_size,
+            "frames": clip.frames,
+            "height": clip.height,
+            "width": clip.width,
+            "fps": clip.fps,
+            "verified": self._proof != UNVERIFIED,
+            "metadata": metadata,
+            "dump": None if dump is None else str(dump),
+            "phases": phases,
+        }
+        return result
