@@ -9,6 +9,7 @@ from parity.ltx23.stages.denoise import DENOISE
 from parity.ltx23.stages.latents import LATENTS
 from parity.ltx23.stages.lora import LORA
 from parity.ltx23.stages.pipeline import PIPELINE
+from parity.ltx23.stages.picture import PICTURE
 from parity.ltx23.stages.text import TEXT
 from parity.ltx23.stages.transformer import TRANSFORMER
 from parity.ltx23.stages.upsampler import UPSAMPLER
@@ -19,6 +20,7 @@ STAGES: dict[str, Stage] = {
     stage.id: stage
     for stage in (
         TEXT,
+        PICTURE,
         LATENTS,
         TRANSFORMER,
         DENOISE,
