@@ -143,6 +143,12 @@ class LoraFusion(nn.Module):
         factors = [lora.file.factors(self._names[key], lora.strength, device, own) for lora in self._sources[key]]
         return self.layers[self._numbers[key]](weight, factors, working).to(working)
 
+    def read_to_host(self, key: str, device: torch.device | str, dtype: torch.dtype | None = None) -> Tensor:
+        """Read one tensor into host memory; a fused one is computed on `device`, whose sums round as its own do."""
+        if key not in self._sources:
+            return self._checkpoint.read_to_host(key, device, dtype)
+        return self.read(key, device, dtype).to("cpu")
+
 
 def _uses(lora: Lora, layer: str) -> bool:
     return not layer.startswith(lora.leave)
