@@ -118,12 +118,13 @@ class LoraFusion(nn.Module):
         self._numbers = {key: number for number, key in enumerate(self.fused)}
         self.layers = nn.ModuleList(FusedLayer(release) for _ in self.fused)
 
-    def load_transformer(self, device: torch.device, dtype: torch.dtype) -> Transformer:
+    def load_transformer(self, device: torch.device, dtype: torch.dtype, offload_blocks: bool = False) -> Transformer:
         """Give the checkpoint's transformer with the LoRAs in its weights; errors as where it is loaded plain.
 
-        Nothing is written to the checkpoint or to its mapped tensors: to be rid of a LoRA, load without it.
+        Nothing is written to the checkpoint or to its mapped tensors: to be rid of a LoRA, load without it. With
+        `offload_blocks`, fused weights are computed once and then held in host memory like the others.
         """
-        return load_transformer(self._checkpoint, device, dtype, self._release, self)
+        return load_transformer(self._checkpoint, device, dtype, self._release, self, offload_blocks)
 
     def keys(self) -> Collection[str]:
         """Give the checkpoint's keys."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ltx_port.checkpoint.strict import Part, load_strictly
 from ltx_port.errors import InputError
+from ltx_port.offload import stream_layers
 from ltx_port.text.gemma_weights import GEMMA_ROOT, GemmaWeights
 from ltx_port.text.transformers_import import transformers_importable
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 PREFIX = "language_model.model."
 """Where a Gemma 3 root keeps its language model; vision tower and projector beside it are not read."""
+_LAYERS = "layers."
 
 
 class GemmaStates(nn.Module):
@@ -45,17 +47,21 @@ def build_gemma(config: "Gemma3TextConfig") -> GemmaStates:
         return GemmaStates(Gemma3TextModel(config)).eval()
 
 
-def load_gemma(root: Path, device: torch.device, dtype: torch.dtype) -> GemmaStates:
+def load_gemma(root: Path, device: torch.device, dtype: torch.dtype, offload_layers: bool = False) -> GemmaStates:
     """Give the language model of a Gemma 3 root folder, its weights rounded to `dtype`.
 
+    `offload_layers` leaves the decoder layers' weights in host memory and streams them to the device, layer by layer.
     InputError where the folder is not one, or its weights are not exactly those that its config.json asks for, finite.
     """
     config = _text_config(root)
     states = build_gemma(config)
     keys = {name: PREFIX + name for name in states.model.state_dict()}
     part = Part("Gemma", keys, (PREFIX,), right_file=GEMMA_ROOT)
-    load_strictly(states.model, GemmaWeights(root), part, device, dtype)
+    on_host = (_LAYERS,) if offload_layers else ()
+    load_strictly(states.model, GemmaWeights(root), part, device, dtype, on_host)
     _make_buffers(states, config, device)
+    if offload_layers:
+        stream_layers(list(states.model.layers), device)
     return states
 
 
