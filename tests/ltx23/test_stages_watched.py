@@ -25,6 +25,7 @@ UNPROVEN = {
     "lora/fusion.py: LoraFusion.read_to_host": "gives the bits of `read`, which is proven: tests/port/test_offload.py",
     "offload": "gives the bits of layers that are not streamed: tests/port/test_offload.py, and on a GPU with -m gpu",
     "pipeline/meter.py": "measures seconds and bytes: tests/port/test_meter.py",
+    "pipeline/peak.py": "measures bytes: tests/port/test_meter.py",
     "release.py": "names of releases",
     "text/gemma_weights.py: GemmaWeights.read_to_host": "as in `offload`",
     "text/transformers_import.py": "runs once in a process, when transformers is first imported: tests/port",

@@ -1,0 +1,1 @@
+"""Whole generation: from a request to a clip with sound."""
