@@ -79,12 +79,18 @@ def load_text_embeddings(
 
 
 def load_text_encoder(
-    embeddings: TextEmbeddings, gemma: Path, dtype: torch.dtype, release: Release = NEWEST, length: int = PROMPT_TOKENS
+    embeddings: TextEmbeddings,
+    gemma: Path,
+    dtype: torch.dtype,
+    release: Release = NEWEST,
+    length: int = PROMPT_TOKENS,
+    offload_layers: bool = False,
 ) -> TextEncoder:
     """Give the whole text stage: the embeddings behind tokenizer and language model of a Gemma 3 root folder.
 
-    `length` is the number of tokens that prompts are padded or cut to, a multiple of 128.
+    `length` is the number of tokens that prompts are padded or cut to, a multiple of 128; `offload_layers` streams the
+    language model's layers, as in `load_gemma`.
     """
     device = next(embeddings.parameters()).device
     tokenizer = load_tokenizer(gemma, release, length)
-    return TextEncoder(tokenizer, load_gemma(gemma, device, dtype), embeddings, release).eval()
+    return TextEncoder(tokenizer, load_gemma(gemma, device, dtype, offload_layers), embeddings, release).eval()
