@@ -100,14 +100,14 @@ def _command(scope: Scope, folder: Path | None) -> str:
 
 # How long a gate for the newest release takes against recordings, on one process: `ltx-parity gate` on two hyperthreads
 # of a Xeon (cpu) and on an H100 (cuda), 2026-11-25.
-_SECONDS = {"cpu": 6.0, "cuda": 15.0}
+SECONDS = {"cpu": 6.0, "cuda": 15.0}
 
 
 def _duration(scope: Scope, folder: Path) -> str:
     """Say how long the gate took when it last wrote a certificate for that type of device."""
     alike = [found for found in _readable(folder) if found.scope.device == scope.device]
     newest = max(alike, key=_created, default=None)
-    seconds = _SECONDS[scope.device] if newest is None else newest.seconds
+    seconds = SECONDS[scope.device] if newest is None else newest.seconds
     return f"about {max(1, round(seconds))} s"
 
 

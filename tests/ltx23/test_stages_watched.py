@@ -19,6 +19,7 @@ from parity.run.forward import observe
 PORT = Path(ltx_port.__file__).parent
 # What a case need not run, each with the reason.
 UNPROVEN = {
+    "certificate": "computes no tensor, and says whether the rest was proven: tests/certificate",
     "checkpoint": "reads files: tests/checkpoint",
     "errors.py": "refusals: tested where they are raised",
     "release.py": "names of releases",
