@@ -9,6 +9,7 @@ from typing import Protocol
 from parity.capture import Selection
 from parity.errors import BadInputError
 from parity.judge import Budgets
+from parity.report import Report
 from parity.run.record import RunResult
 from parity.store import Manifest, WriteLimits
 
@@ -42,6 +43,30 @@ class RunRequest:
     attention: str = "auto"
     threads: int | None = None
     jobs: int = 1
+
+
+@dataclass(frozen=True)
+class GateRequest:
+    """What `ltx-parity gate` asks for: proof of the candidate in one way to run it.
+
+    `release` None is the newest that the candidate follows; `certificates` None the folder where the candidate looks.
+    """
+
+    device: str = "cpu"
+    dtype: str = "bfloat16"
+    attention: str = "auto"
+    release: str | None = None
+    jobs: int = 1
+    certificates: Path | None = None
+
+
+@dataclass(frozen=True)
+class GateOutcome:
+    """What the gate found: the report, the certificate `written` for a pass, or the older one `removed` without one."""
+
+    report: Report
+    written: Path | None
+    removed: Path | None
 
 
 @dataclass(frozen=True)
@@ -88,6 +113,10 @@ class Binding(Protocol):
 
     def run(self, request: RunRequest, progress: Progress = silent) -> RunResult:
         """Run suites."""
+        ...
+
+    def gate(self, request: GateRequest, progress: Progress = silent) -> GateOutcome:
+        """Run all that proves the candidate in one way to run it, and certify it where all of that passes."""
         ...
 
     def capture(self, request: CaptureRequest, progress: Progress = silent) -> Manifest:

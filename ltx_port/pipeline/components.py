@@ -37,6 +37,8 @@ class Numerics:
     device: torch.device
     dtype: torch.dtype = torch.bfloat16
     attention: AttentionBackend = AttentionBackend.AUTO
+    offload: bool = False
+    """Blocks and Gemma's layers stay in host memory and are streamed: the same numbers, less memory, more time."""
 
 
 class PromptReader(nn.Module):
@@ -67,7 +69,7 @@ class Components:
         if root is None:
             raise InputError("prompt", "no Gemma", "its root folder", "give --gemma-root, or use the hidden states")
         tokenizer = load_tokenizer(root, numerics.release, self.prompt_tokens)
-        return PromptReader(tokenizer, load_gemma(root, numerics.device, numerics.dtype), numerics)
+        return PromptReader(tokenizer, load_gemma(root, numerics.device, numerics.dtype, numerics.offload), numerics)
 
     def given_states(self, prompts: int) -> list[PromptStates] | None:
         """Give the hidden states of the first `prompts` of (prompt, negative), where the run has them in a file."""
@@ -91,7 +93,7 @@ class Components:
         """Give the transformer of a stage, 1 or 2, with its LoRAs in its weights."""
         checkpoint, loras = self.files.transformer(self.route, stage)
         weights = LoraFusion(checkpoint, loras, self._release) if loras else None
-        model = load_transformer(checkpoint, self._device, self._dtype, self._release, weights)
+        model = load_transformer(checkpoint, self._device, self._dtype, self._release, weights, self.numerics.offload)
         model.set_attention_backend(self.numerics.attention)
         return DenoisedPrediction(model)
 

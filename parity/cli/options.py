@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+ATTENTION_KERNELS = ("auto", "math", "flash", "efficient", "cudnn")
+
 
 def commas(text: str) -> tuple[str, ...]:
     """Names separated by commas."""

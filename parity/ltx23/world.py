@@ -174,3 +174,14 @@ def dtype_named(name: str) -> torch.dtype:
     if name not in known:
         raise BadInputError(f"dtype {name!r}", "unknown", f"one of {', '.join(known)}", "choose one")
     return known[name]
+
+
+def device_named(name: str) -> torch.device:
+    """Give a device by name; BadInputError for another name, or one that this machine lacks."""
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise BadInputError(f"device {name!r}", "unknown", "cpu or cuda", "choose one") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise BadInputError(f"device {name!r}", "torch sees no CUDA device", "a CUDA device", "use --device cpu")
+    return device

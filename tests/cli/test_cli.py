@@ -22,6 +22,8 @@ CAPTURE = ["--case", "small", "--side", "port", "--dtype", "bfloat16", "--quiet"
 FLAGS = {
     "run": "--attention --case --details --device --dtype --fault --help --jobs --json --list --model --output --quiet "
     "--real-size --reference --release --stage --suite --threads",
+    "gate": "--attention --certificates --details --device --dtype --help --jobs --json --model --output --quiet "
+    "--release",
     "capture": "--case --device --dtype --help --json --max-bytes --max-tokens --model --quiet --release --side --taps",
     "compare": "--across-releases --details --help --json --live --model --output --quiet --suite",
     "show": "--help --json --model --pattern --quiet --taps --verify",
@@ -199,6 +201,14 @@ BAD_INPUT: list[list[str]] = [
     ["run", "--device", "cuda:99"],
     ["run", "--device", "nonsense"],
     ["run", "--model", "nope"],
+    ["gate", "--dtype", "nope"],
+    ["gate", "--dtype", "float64"],
+    ["gate", "--device", "cuda:99"],
+    ["gate", "--device", "nonsense"],
+    ["gate", "--device", "meta"],
+    ["gate", "--release", "0.9"],
+    ["gate", "--certificates", "/dev/null"],
+    ["gate", "--certificates", "/dev/null/below"],
     ["show", "missing.h5"],
     ["show"],
     ["report", "missing.json"],
