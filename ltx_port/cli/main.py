@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         plan, outputs = plan_of(arguments), Outputs.of(arguments)
         outputs.check(plan.route, plan.request)
-        run = _Run(plan, outputs, proof_of(arguments, plan.numerics), shlex.join(["ltx-generate", *words]), screen)
+        proof, command = proof_of(arguments, plan.numerics), shlex.join(["ltx-generate", *words])
+        run = _Run(plan, outputs, proof, command, screen, arguments.json)
         result = run.checked() if arguments.check else run.generated()
         if arguments.json:
             screen.json(result)
@@ -59,44 +61,48 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+@dataclass(frozen=True)
 class _Run:
     """One run, planned and checked."""
 
-    def __init__(self, plan: Plan, outputs: Outputs, proof: str, command: str, screen: Screen):
-        self._plan, self._outputs, self._proof = plan, outputs, proof
-        self._command, self._screen = command, screen
+    plan: Plan
+    outputs: Outputs
+    proof: str
+    command: str
+    screen: Screen
+    json: bool
 
     def checked(self) -> dict[str, Any]:
         """Say that all is there, and generate nothing."""
-        self._screen.note("all checks passed: files, request, output, certificate")
-        return {"checked": True, "certificate": self._proof}
+        self.screen.note("all checks passed: files, request, output, certificate")
+        return {"checked": True, "certificate": self.proof}
 
     def generated(self) -> dict[str, Any]:
         """Generate and write the clip, show what it took, and give the result."""
-        if self._proof == UNVERIFIED:
-            self._screen.note("no certificate is asked for (--unverified): nothing says that these numbers are right")
-        plan, meter = self._plan, Meter(self._plan.numerics.device)
+        if self.proof == UNVERIFIED:
+            self.screen.note("no certificate is asked for (--unverified): nothing says that these numbers are right")
+        plan, meter = self.plan, Meter(self.plan.numerics.device)
         with ExitStack() as stack:
             hashes = stack.enter_context(Hashes(plan.files))
             stack.enter_context(proven_settings())
             stack.enter_context(torch.inference_mode())
-            watch = stack.enter_context(self._screen.watching(meter))
+            watch = stack.enter_context(self.screen.watching(meter))
             metadata, dump = self._run(hashes, watch)
         return self._shown(meter, metadata, dump)
 
     def _run(self, hashes: Hashes, watch: Watch) -> tuple[dict[str, str], Path | None]:
-        plan = self._plan
+        plan = self.plan
         pipeline = Pipeline(plan.route, plan.numerics.release)
         components = Components(plan.route, plan.files, plan.numerics)
         with self._saving_states(pipeline), self._recording(pipeline) as dump:
             generated = pipeline(plan.request, components, watch)
-            metadata = told(plan, self._proof, hashes.all())
-            write_outputs(self._outputs, generated, plan, metadata, watch)
+            metadata = told(plan, self.proof, hashes.all())
+            write_outputs(self.outputs, generated, plan, metadata, watch)
         return metadata, dump
 
     @contextmanager
     def _saving_states(self, pipeline: Pipeline) -> Iterator[None]:
-        path = self._outputs.hidden_states
+        path = self.outputs.hidden_states
         if path is None:
             yield
             return
@@ -112,30 +118,30 @@ class _Run:
 
     @contextmanager
     def _recording(self, pipeline: Pipeline) -> Iterator[Path | None]:
-        if self._outputs.dump is None:
+        if self.outputs.dump is None:
             yield None
             return
-        self._outputs.dump.mkdir(exist_ok=True)
+        self.outputs.dump.mkdir(exist_ok=True)
         recording: AbstractContextManager[Path] = recorder()(
-            Recorded(pipeline, self._plan, self._command), self._outputs.dump
+            Recorded(pipeline, self.plan, self.command), self.outputs.dump
         )
         with recording as path:
             yield path
 
     def _shown(self, meter: Meter, metadata: dict[str, str], dump: Path | None) -> dict[str, Any]:
-        clip = self._plan.request.clip
-        self._screen.note("")
-        phases = [vars(row) for row in meter.rows]
-        result = {
-            "path": str(self._outputs.clip),
-            "bytes": os.stat(self._outputs.clip).st_size,
+        clip, path = self.plan.request.clip, self.outputs.clip
+        if not self.json:
+            self.screen.phases(meter.rows)
+            self.screen.line(f"{path}: {clip.frames} frames of {clip.width}x{clip.height}, {clip.fps:g} a second")
+        return {
+            "path": str(path),
+            "bytes": os.stat(path).st_size,
             "frames": clip.frames,
             "height": clip.height,
             "width": clip.width,
             "fps": clip.fps,
-            "verified": self._proof != UNVERIFIED,
+            "verified": self.proof != UNVERIFIED,
             "metadata": metadata,
             "dump": None if dump is None else str(dump),
-            "phases": phases,
+            "phases": [asdict(row) for row in meter.rows],
         }
-        return result

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ltx_port.errors import InputError
+from ltx_port.mp4 import ClipFacts, mp4_bytes, png_bytes, wav_bytes
 from ltx_port.pipeline.request import GenerationRequest
 from ltx_port.pipeline.route import Route
 
 # Of a disk, beside what is written: files of others grow too.
 _RESERVE = 64 << 20
 _SAMPLING_RATE = 48_000
+# Two prompts of 1024 tokens, 4096 and 2048 channels wide, in float32 at most.
+_CONTEXTS = 2 * 1024 * (4096 + 2048) * 4
 
 
 @dataclass(frozen=True)
@@ -55,21 +58,22 @@ class Outputs:
         _require_room(dict(self._sizes(route, request)))
 
     def _sizes(self, route: Route, request: GenerationRequest) -> Iterator[tuple[Path, int]]:
-        """Give upper bounds, in bytes: H.264 does not beat raw frames in the worst case."""
+        """Give upper bounds, in bytes."""
         clip = request.clip
+        facts = ClipFacts(clip.frames, clip.height, clip.width, clip.fps)
+        samples = int(_SAMPLING_RATE * facts.duration)
         raw = clip.frames * clip.height * clip.width * 3
-        samples = int(_SAMPLING_RATE * (clip.frames / clip.fps + 1)) * 2
         latents = _latent_bytes(clip.video.shape) + _latent_bytes(clip.audio.shape)
-        yield self.clip.parent, raw // 2 + 2 * samples
+        yield self.clip.parent, mp4_bytes(facts)
         if self.wav is not None:
-            yield self.wav.parent, 2 * samples
+            yield self.wav.parent, wav_bytes(samples)
         if self.frames is not None:
-            yield self.frames.parent, raw + (clip.frames << 12)
+            yield self.frames.parent, png_bytes(facts)
         if self.latents is not None:
             yield self.latents.parent, latents
         if self.dump is not None:
             evaluations = 2 * (request.steps + 4) + 16
-            yield self.dump.parent, 2 * evaluations * latents + 2 * raw + 4 * samples + (64 << 20)
+            yield self.dump.parent, 2 * evaluations * latents + 2 * raw + 8 * samples + _CONTEXTS
 
 
 def _latent_bytes(shape: tuple[int, ...]) -> int:

@@ -4,7 +4,7 @@ from ltx_port.mp4.disk import mp4_bytes, png_bytes, wav_bytes
 from ltx_port.mp4.facts import ClipFacts, exact_rate
 from ltx_port.mp4.frames import EncoderFrames, RgbBytes
 from ltx_port.mp4.metadata import read_metadata
-from ltx_port.mp4.png import write_png_frames
+from ltx_port.mp4.png import PngFrames, write_png_frames
 from ltx_port.mp4.publish import require_room
 from ltx_port.mp4.sound import PcmSamples
 from ltx_port.mp4.wav import write_wav
@@ -16,6 +16,7 @@ __all__ = [
     "EncoderFrames",
     "Mp4Writer",
     "PcmSamples",
+    "PngFrames",
     "RgbBytes",
     "exact_rate",
     "mp4_bytes",

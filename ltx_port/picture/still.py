@@ -52,6 +52,13 @@ class H264Still(nn.Module):
             raise InputError("picture", got, "a size that libx264 encodes", "make the picture smaller") from None
 
 
+def check_crf(crf: int) -> None:
+    """Refuse, by InputError, a quality that libx264 does not know."""
+    if not CRF_LEAST <= crf <= CRF_MOST:
+        expected = f"{CRF_LEAST} (no loss) to {CRF_MOST} (most)"
+        raise InputError("picture crf", f"{crf}", expected, "choose one, 33 by default")
+
+
 class H264Degradation(nn.Module):
     """What a picture loses in a compressed video."""
 
@@ -65,9 +72,7 @@ class H264Degradation(nn.Module):
 
         InputError for a crf below 0 or above 51, and for a picture too small to compress.
         """
-        if not CRF_LEAST <= crf <= CRF_MOST:
-            expected = f"{CRF_LEAST} (no loss) to {CRF_MOST} (most)"
-            raise InputError("picture crf", f"{crf}", expected, "choose one, 33 by default")
+        check_crf(crf)
         return picture if crf == 0 else self.still(self.even(picture), crf)
 
 

@@ -47,6 +47,14 @@ def build_gemma(config: "Gemma3TextConfig") -> GemmaStates:
         return GemmaStates(Gemma3TextModel(config)).eval()
 
 
+def check_gemma_root(root: Path) -> None:
+    """Refuse a folder that is no Gemma 3 root, as far as names and headers tell; takes no time, and no transformers."""
+    for name in ("config.json", "tokenizer.json"):
+        if not (root / name).is_file():
+            raise InputError(str(root), f"no {name}", "the folder of a Gemma 3 model", GEMMA_ROOT)
+    GemmaWeights(root)
+
+
 def load_gemma(root: Path, device: torch.device, dtype: torch.dtype, offload_layers: bool = False) -> GemmaStates:
     """Give the language model of a Gemma 3 root folder, its weights rounded to `dtype`.
 

@@ -10,8 +10,11 @@ import reference_dumps.official.openimageio_stand_in
 
 import reference_dumps.official.torchaudio_without_extension  # noqa: F401  isort: skip
 
+from contextlib import nullcontext
+
 from torch import nn
 
+from parity.ltx23.portable_noise import portable_noise
 from parity.ltx23.stages.pipeline.passes import Generation
 from parity.ltx23.terms import Load
 
@@ -31,4 +34,5 @@ def load(request: Load) -> nn.Module:
 
 def call(model: nn.Module, given: Generation) -> None:
     """Run one generation; what it computes is seen through hooks."""
-    model(given)
+    with portable_noise() if given.portable_noise else nullcontext():
+        model(given)

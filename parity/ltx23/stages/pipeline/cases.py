@@ -73,7 +73,8 @@ def _long(setting: Setting) -> list[Generation]:
 def _small(route: str) -> Callable[[Setting], list[Generation]]:
     def build(setting: Setting) -> list[Generation]:
         size = replace(SMALLEST, width=64)
-        return [replace(_generation("small", route, size, 12, pictures=PICTURES[:1]), steps=2)]
+        generation = _generation("small", route, size, 12, pictures=PICTURES[:1], portable_noise=True)
+        return [replace(generation, steps=2)]
 
     return build
 

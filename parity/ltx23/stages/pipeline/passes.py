@@ -20,7 +20,10 @@ class Placed:
 
 @dataclass(frozen=True)
 class Generation:
-    """A prompt, a clip, a seed. `route` is two-stage, one-stage, distilled or hq; `scales` are of (video, audio)."""
+    """A prompt, a clip, a seed. `route` is two-stage, one-stage, distilled or hq; `scales` are of (video, audio).
+
+    `portable_noise`: noise is drawn so that it is the same on every machine.
+    """
 
     name: str
     route: str
@@ -34,6 +37,7 @@ class Generation:
     steps: int
     scales: tuple[Scales, Scales]
     pictures: tuple[Placed, ...] = ()
+    portable_noise: bool = False
     dtype: torch.dtype = torch.bfloat16
     device: torch.device = torch.device("cpu")
 

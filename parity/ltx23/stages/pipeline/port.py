@@ -1,6 +1,7 @@
 """The port's pipelines, as the harness runs them."""
 
 from collections import deque
+from contextlib import nullcontext
 from pathlib import Path
 
 from torch import nn
@@ -24,6 +25,7 @@ from ltx_port.pipeline import (
 from ltx_port.release import Release, release_named
 from ltx_port.transformer.attention import AttentionBackend
 from ltx_port.upsampler.config import UpsamplerFile
+from parity.ltx23.portable_noise import portable_noise
 from parity.ltx23.refusals import refusals
 from parity.ltx23.stages.denoise.passes import Scales
 from parity.ltx23.stages.pipeline.passes import Generation
@@ -68,7 +70,8 @@ def _files(request: Load) -> ModelFiles:
 
 def call(model: nn.Module, given: Generation) -> None:
     """Run one generation; what it computes is seen through hooks."""
-    model(given)
+    with portable_noise() if given.portable_noise else nullcontext():
+        model(given)
 
 
 def _request(given: Generation, picture: Path, release: Release) -> GenerationRequest:
