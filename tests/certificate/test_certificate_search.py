@@ -58,11 +58,17 @@ def test_one_for_another_scope_does_not_hold(tmp_path: Path, part: str) -> None:
 
 
 def test_the_closest_of_several_is_named(tmp_path: Path) -> None:
-    put(tmp_path, evidence(dataclasses.replace(SCOPE, device="cuda", dtype="float32")))
+    further = dataclasses.replace(SCOPE, device="cuda", dtype="float32")
+    put(tmp_path, evidence(further, created="2026-11-27T04:00:00+00:00"))
     put(tmp_path, evidence(dataclasses.replace(SCOPE, torch="2.12.1"), created="2026-11-24T04:00:00+00:00"))
     put(tmp_path, evidence(dataclasses.replace(SCOPE, torch="2.12.2"), created="2026-11-26T04:00:00+00:00"))
     put(tmp_path, evidence(dataclasses.replace(SCOPE, torch="2.12.3"), created="2026-11-25T04:00:00+00:00"))
     assert refusal(tmp_path).got == "made for another torch: torch 2.12.2"
+
+
+def test_a_copy_under_any_other_name_is_no_certificate(tmp_path: Path) -> None:
+    put(tmp_path, name="copy.json")
+    assert refusal(tmp_path).got == "no certificate"
 
 
 def test_one_for_an_older_port_does_not_hold(tmp_path: Path) -> None:
@@ -132,6 +138,11 @@ def test_the_time_is_that_of_the_newest_gate_on_that_type_of_device(tmp_path: Pa
     assert refusal(tmp_path).next_step.endswith("(about 1 s)")
 
 
+def test_a_time_that_nobody_measured_is_not_made_up(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"--device cuda .* \(time not measured yet\)$"):
+        valid_certificate(dataclasses.replace(SCOPE, device="cuda"), tmp_path)
+
+
 def test_an_edited_certificate_tells_no_time(tmp_path: Path) -> None:
     path = put(tmp_path, evidence(seconds=33.0))
     path.write_text(path.read_text().replace("33.0", "7.0"))
@@ -198,6 +209,7 @@ def test_any_change_of_the_port_changes_its_hash(tmp_path: Path) -> None:
         {"a": "x\ny\n"},
         {"a": "x\n", "b": "y\nz\n"},
         {"a": "z\n", "b": "x\ny\n"},
+        {"a": "x\ny\nb.pyz\n"},
     )
     for number, files in enumerate(ports):
         for name, content in files.items():
