@@ -126,6 +126,7 @@ def _add_numerics(group: Any) -> None:
     )
     add("--offload", choices=OFFLOADS, default=OFFLOADS[0], help="blocks: keep the transformer's and Gemma's weights in "
         "host memory, and bring a block at a time to the device (default: %(default)s)")  # fmt: skip
+    add("--threads", type=int, help="CPU threads (default: torch's choice)")
     add("--certificates", type=Path, metavar="FOLDER", help="where `ltx-parity gate` wrote its certificate")
     add("--unverified", action="store_true", help="generate without a certificate; the file says so")
 

@@ -13,6 +13,7 @@ from ltx_port.checkpoint.file import CheckpointFile
 from ltx_port.denoise import GuidanceScales
 from ltx_port.errors import InputError
 from ltx_port.latents import Clip
+from ltx_port.latents.geometry import require_sides
 from ltx_port.lora.file import LoraFile
 from ltx_port.lora.fusion import Lora
 from ltx_port.picture import DEFAULT_CRF, check_crf, read_picture
@@ -51,12 +52,15 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
         AttentionBackend(arguments.attention),
         arguments.offload == "blocks",
     )
+    if arguments.threads is not None and arguments.threads < 1:
+        raise InputError("--threads", f"{arguments.threads}", "1 or more", "raise it")
     # The cheap refusals first: no file is opened for a clip that cannot be made.
     request = _request(arguments, route, release)
     check_request(route, request)
     files = _files(arguments, route)
     check_files(route, files, release)
-    check_blocks(request, files.checkpoint)
+    if route.guided:
+        check_blocks(request, files.checkpoint)
     return Plan(route, request, files, numerics)
 
 
@@ -80,7 +84,10 @@ def _request(arguments: argparse.Namespace, route: Route, release: Release) -> G
     if not route.guided:
         _refuse_guidance(arguments)
     height, width = route.pixels
-    clip = Clip(arguments.num_frames, arguments.height or height, arguments.width or width, arguments.fps)
+    height, width = _given(arguments.height, height), _given(arguments.width, width)
+    # Before the clip is, which would name sides that are right for one stage alone.
+    require_sides(height, width, route.sides)
+    clip = Clip(arguments.num_frames, height, width, arguments.fps)
     if arguments.prompt is None and arguments.hidden_states is None:
         raise InputError("--prompt", "none", "a text", "say what is to be seen and heard")
     if arguments.prompt is not None and arguments.hidden_states is not None:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 from jaxtyping import Shaped
 from PIL import Image
@@ -27,7 +26,7 @@ class PngFrames:
         self._folder, self._to_bytes, self.written = folder, RgbBytes(), 0
         self._exit = ExitStack()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "PngFrames":
         """Make the folder, under a temporary name."""
         folder = self._folder
         if not folder.parent.is_dir():

@@ -97,7 +97,7 @@ class Gate:
         evidence = Evidence(
             scope=self.scope,
             port_sha256=port,
-            stages=tuple(STAGES),
+            stages=self._stages(),
             compared=_compared(report, planned),
             budgets_sha256=_budgets_sha256(),
             reference=self._reference(),
@@ -116,7 +116,8 @@ class Gate:
         """Give the jobs of the run; IncompleteError where they leave a stage out."""
         suites = [(suite, self.scope.release) for suite in self.run.suites]
         planned = jobs(suites, chosen_cases(), tuple(map(dtype_named, self.run.dtypes)), named=False)
-        missing = [stage for stage in STAGES if stage not in {stage_of(job.case).id for job in planned}]
+        found = {stage_of(job.case).id for job in planned}
+        missing = [stage for stage in self._stages() if stage not in found]
         if missing:
             raise IncompleteError(
                 f"gate for {self.scope}",
@@ -125,6 +126,11 @@ class Gate:
                 "install the official code of that release, or record the stage",
             )
         return planned
+
+    def _stages(self) -> tuple[str, ...]:
+        """Name the stages that exist in the precision: whole generations do in bfloat16 alone, as upstream's."""
+        dtypes = set(map(dtype_named, self.run.dtypes))
+        return tuple(stage.id for stage in STAGES.values() if any(dtypes & set(case.dtypes) for case in stage.cases))
 
     def _reference(self) -> Reference:
         kinds = {suite: "live" if suite in LIVE_SUITES else "recorded" for suite in self.run.suites}

@@ -36,3 +36,10 @@ def call(model: nn.Module, given: Generation) -> None:
     """Run one generation; what it computes is seen through hooks."""
     with portable_noise() if given.portable_noise else nullcontext():
         model(given)
+
+
+def default_negative_prompt() -> str:
+    """Give what the official command lines take where no negative prompt is given."""
+    from ltx_pipelines.utils.constants import DEFAULT_NEGATIVE_PROMPT
+
+    return DEFAULT_NEGATIVE_PROMPT

@@ -38,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         plan, outputs = plan_of(arguments), Outputs.of(arguments)
         outputs.check(plan.route, plan.request)
+        if arguments.threads is not None:
+            torch.set_num_threads(arguments.threads)
         proof, command = proof_of(arguments, plan.numerics), shlex.join(["ltx-generate", *words])
         run = _Run(plan, outputs, proof, command, screen, arguments.json)
         result = run.checked() if arguments.check else run.generated()
