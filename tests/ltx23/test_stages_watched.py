@@ -30,6 +30,13 @@ UNPROVEN = {
     "release.py": "names of releases",
     "text/gemma_weights.py: GemmaWeights.read_to_host": "as in `offload`",
     "text/transformers_import.py": "runs once in a process, when transformers is first imported: tests/port",
+    "picture/refusals.py": "what is wrong with a file: tests/port/test_picture.py",
+    "mp4/publish.py": "names and disks, no numbers: tests/port/test_mp4_publish.py",
+    "mp4/write.py": "one call of Mp4Writer, which the cases make: tests/port/test_mp4.py",
+    "mp4/metadata.py": "texts, no numbers: tests/port/test_mp4.py",
+    "mp4/disk.py": "estimates: tests/port/test_mp4_publish.py",
+    "mp4/wav.py": "samples that the cases show, in a file of another kind: tests/port/test_mp4_others.py",
+    "mp4/png.py": "bytes that the cases show, in a file of another kind: tests/port/test_mp4_others.py",
 }
 
 
