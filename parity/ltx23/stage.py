@@ -59,7 +59,8 @@ class Stage:
     `reference_dumps.official` whose functions `load` and `call` run the reference with the same arguments.
     `components` are what its checkpoints hold; `files` writes what it needs beside one, each to the path it is
     given. `seen_behind` maps ends of module paths of the port without a tap of their own to the end of the name of
-    the tap that shows what they give.
+    the tap that shows what they give. `proven_elsewhere` are paths of the port's modules that are looked into in the
+    stage of their own, and here only from outside.
     """
 
     id: str
@@ -74,3 +75,4 @@ class Stage:
     faults: tuple[Fault, ...] = ()
     files: Mapping[str, Callable[[Path, Case], None]] = field(default_factory=dict)
     seen_behind: Mapping[str, str] = field(default_factory=dict)
+    proven_elsewhere: tuple[str, ...] = ()

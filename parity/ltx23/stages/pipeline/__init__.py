@@ -26,8 +26,6 @@ PIPELINE = Stage(
     budgets=HERE / "budgets.toml",
     components=(),
     faults=tuple(FAULTS),
-    # What has weights is loaded by a run itself, and proven in the stage of its own; steps of the loops likewise.
-    seen_behind={},
     files={
         "upsampler": lambda path, _: write_checkpoint(path, UpsamplerSpec(CONFIG, SEED)),
         "distilled_lora": lambda path, _: write_distilled_lora(path, SEED),
@@ -35,4 +33,11 @@ PIPELINE = Stage(
         "gemma": lambda path, _: write_gemma_root(path, SEED),
         "picture": lambda path, _: write_picture(path),
     },
+    seen_behind={"pipeline.states": "prompt.video"},
+    # What has weights is loaded by the run itself, and is not even in the tree of modules.
+    proven_elsewhere=(
+        "pipeline.schedule",
+        "pipeline.picture",
+        *(f"pipeline.{stage}.{part}" for stage in ("first", "second") for part in ("prepare", "loop", "restore")),
+    ),
 )
