@@ -25,8 +25,8 @@ _MUXER = {"movflags": "use_metadata_tags", "max_interleave_delta": "0"}
 def _reproducible() -> dict[str, str]:
     """Keep libx264 from its AVX-512 kernels, where the processor has them.
 
-    They give another stream at every run unless the width is a multiple of 128: macroblock-tree propagation reads past
-    the end of a row. Where it is, the kernels for AVX2 give the same stream.
+    With them, and its macroblock tree, streams change from run to run unless the width is a multiple of 128. Where it
+    is, the kernels for AVX2 give the same stream; elsewhere they give one stream at every run.
     """
     # DIFFERS: upstream's streams of other widths are not reproducible there. Measured with core 165.
     return {"x264-params": "asm=avx2"} if torch.backends.cpu.get_cpu_capability() == "AVX512" else {}

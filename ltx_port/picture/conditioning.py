@@ -40,7 +40,7 @@ class Resize(nn.Module):
         scale = max(asked / side for asked, side in zip(size, picture.shape[:2], strict=True))
         # Rounded up, so that no float error leaves a side too short.
         covering = [math.ceil(side * scale) for side in picture.shape[:2]]
-        # Colours stay innermost in memory: torch then runs the kernel that the reference gets.
+        # Colours stay innermost in memory, as in the reference: torch chooses its kernel by that.
         channels_last = picture.permute(2, 0, 1)[None]
         return F.interpolate(channels_last, size=covering, mode="bilinear", align_corners=False)
 

@@ -35,8 +35,7 @@ def read_picture(path: Path, release: Release = NEWEST) -> UInt8[Tensor, "height
     Source: decode_image of ltx-pipelines 1.0.0 and 1.2.0.
     """
     with picture_refusals(path), Image.open(path, formats=FORMATS) as stored:
-        # Reads to the end of the file: one that is cut off fails here, not after minutes of other work.
-        stored.load()
+        # Either way decodes to the end: a file that is cut off fails here, not after minutes of other work.
         if release.pictures_upright_in_srgb:
             return torch.from_numpy(np.array(_in_srgb(_upright(stored), path)))
         pixels = np.array(stored)

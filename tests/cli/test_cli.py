@@ -272,7 +272,8 @@ def test_everything_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--list", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
     assert {"exact", "drift", "recorded"} == set(listed["suites"])
-    stages = ["text", "latents", "transformer", "denoise", "upsampler", "video_vae", "audio_vae", "vocoder", "lora"]
+    stages = ["text", "picture", "latents", "transformer", "denoise", "upsampler", "video_vae", "audio_vae", "vocoder",
+              "mp4", "lora"]  # fmt: skip
     assert list(listed["stages"]) == stages, "in the order of the data path"
     assert {"small", "guided-b1", "real-width"} <= set(listed["cases"])
     assert "X1" in listed["faults"]

@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -144,6 +145,14 @@ def test_times_are_those_of_the_exact_rate(tmp_path: Path, release: Release, fps
     assert found.times == [number / exact_rate(fps) for number in range(17)]
 
 
+def test_the_newest_release_says_which_colours_it_encodes(tmp_path: Path) -> None:
+    """Numbers of ISO/IEC 23091-2: matrix 1 is BT.709, 2 unspecified; of libav: range 1 is limited, 0 unspecified."""
+    for release, expected in ((RELEASE_1_0_0, (2, 0)), (RELEASE_1_2_0, (1, 1))):
+        with av.open(str(write(tmp_path / "clip.mp4", release)), "r") as container:
+            decoder = container.streams.video[0].codec_context
+            assert (decoder.colorspace, decoder.color_range) == expected
+
+
 @pytest.mark.parametrize(("count", "fps"), [(9, 24), (121, 24), (17, 30), (9, 50), (25, 25), (33, 60), (9, 23.976)])
 def test_sound_and_frames_last_equally_long_to_within_a_frame(tmp_path: Path, count: int, fps: float) -> None:
     found = read(write(tmp_path / "clip.mp4", frames=count, fps=fps))
@@ -175,15 +184,14 @@ def test_the_same_clip_gives_the_same_file(tmp_path: Path, release: Release, wid
 
 
 def test_sound_lies_beside_the_frames_that_it_belongs_to(tmp_path: Path) -> None:
-    import av
-
-    write(tmp_path / "clip.mp4", frames=49)
+    """Twelve seconds: libav by itself stops waiting for the other stream after ten."""
+    write(tmp_path / "clip.mp4", frames=49, fps=4)
     with av.open(str(tmp_path / "clip.mp4"), "r") as container:
         order = sorted((p.pos, p.stream.type, float(p.dts * p.time_base)) for p in container.demux() if p.size)
     latest = {"video": -1.0, "audio": -1.0}
     for _, kind, time in order:
         latest[kind] = time
-        assert abs(latest["video"] - latest["audio"]) < 1.1
+        assert abs(latest["video"] - latest["audio"]) < 2.0
 
 
 def test_only_one_stretch_of_frames_is_held(tmp_path: Path) -> None:

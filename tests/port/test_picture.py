@@ -86,6 +86,19 @@ def test_a_colour_profile_is_followed_only_in_the_newest_release(tmp_path: Path)
     assert max(found[:2]) < 5
 
 
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_a_profile_is_followed_below_transparency_too(tmp_path: Path, mode: str) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    if mode == "LA":
+        # A grey one: the curve of red for the only channel.
+        profile = profile[:16] + b"GRAY" + profile[20:].replace(b"rTRC", b"kTRC", 1)
+    picture = Image.fromarray(levels(channels=4), "RGBA").convert(mode)
+    path = saved(tmp_path, picture, icc_profile=profile)
+    # Within a rounding, and without the warning that a profile was not used.
+    opaque = np.array(picture.convert("RGB")).astype(int)
+    assert np.abs(read_picture(path, RELEASE_1_2_0).numpy() - opaque).max() <= 1
+
+
 def test_an_srgb_profile_changes_nothing(tmp_path: Path) -> None:
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     path = saved(tmp_path, Image.fromarray(levels()), icc_profile=srgb)

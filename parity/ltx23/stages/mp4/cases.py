@@ -48,8 +48,10 @@ def _small(setting: Setting) -> list[Pass]:
     return [Mp4Pass("clip", chunks, _sound("small", 24), fps=24)]
 
 
-def _file(name: str, frames: int, height: int, width: int, fps: int) -> Callable[[Setting], Pass]:
-    def build(setting: Setting) -> Pass:
+def written(name: str, frames: int, height: int, width: int, fps: int) -> Callable[[Setting], Mp4Pass]:
+    """Lay out a pass that writes a file, with the sound that the vocoder makes for so many frames."""
+
+    def build(setting: Setting) -> Mp4Pass:
         clip = _as_decoded(setting, _moving(name, frames, height, width))
         parts = (clip[:9], clip[9:]) if frames > 9 else (clip,)
         return Mp4Pass(name, parts, _sound(name, _samples(frames, fps)), fps, file=True)
@@ -59,7 +61,7 @@ def _file(name: str, frames: int, height: int, width: int, fps: int) -> Callable
 
 def _files(setting: Setting) -> list[Pass]:
     """Widths of 128 only, where libx264 gives the reference's stream at every run; sound as long as the frames."""
-    return [_file("short", 9, 64, 128, 25)(setting), _file("long", 17, 128, 128, 12)(setting)]
+    return [written("short", 9, 64, 128, 25)(setting), written("long", 17, 128, 128, 12)(setting)]
 
 
 def _case(identifier: str, guards: str, build: Callable[[Setting], list[Pass]], **more: Any) -> Case:
@@ -84,7 +86,7 @@ MP4_CASES = (
     _case(
         "real-size",
         "a clip of 768x512",
-        lambda setting: [_file("clip", 25, 512, 768, 24)(setting)],
+        lambda setting: [written("clip", 25, 512, 768, 24)(setting)],
         dtypes=(torch.bfloat16,),
         real_size=True,
     ),

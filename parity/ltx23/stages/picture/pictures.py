@@ -63,7 +63,7 @@ def _profiled(path: Path) -> None:
 
 
 def _transparent(path: Path) -> None:
-    _png(path, Image.fromarray(drawn(path.name, 16, 13, 4), "RGBA"))
+    _png(path, Image.fromarray(drawn(path.name, 16, 13, 4), "RGBA"), icc_profile=_profile())
 
 
 def _grey(path: Path, mode: str) -> None:
