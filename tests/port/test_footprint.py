@@ -164,6 +164,16 @@ def test_depth_adds_weights_and_no_activations() -> None:
     assert shallow.offloaded == deep.offloaded < deep.whole
 
 
+def test_a_longer_clip_takes_no_more_to_decode_but_its_latent() -> None:
+    """Stretches of frames leave as soon as they are final."""
+    release, found = replace(RELEASE_1_2_0, **SMALL_TILES), []
+    for frames in (41, 57):
+        given = setting("tiny", Clip(frames, 64, 128, 48.0), torch.bfloat16, release)
+        video = next(phase for phase in phases(given) if phase.name == "video")
+        found.append(activations(video, video.build(), given))
+    assert found[0] < found[1] < 1.01 * found[0]
+
+
 PARAMETERS = {
     "text: Gemma": 11_766_034_176,
     "text: connectors": 3_172_227_584,
