@@ -67,14 +67,14 @@ def load_gemma(root: Path, device: torch.device, dtype: torch.dtype, offload_lay
     part = Part("Gemma", keys, (PREFIX,), right_file=GEMMA_ROOT)
     on_host = (_LAYERS,) if offload_layers else ()
     load_strictly(states.model, GemmaWeights(root), part, device, dtype, on_host)
-    _make_buffers(states, config, device)
+    give_buffers(states, config, device)
     if offload_layers:
         stream_layers(list(states.model.layers), device)
     return states
 
 
-def _make_buffers(states: GemmaStates, config: "Gemma3TextConfig", device: torch.device) -> None:
-    """Make the buffers that no file has.
+def give_buffers(states: nn.Module, config: "Gemma3TextConfig", device: torch.device) -> None:
+    """Give a built model the buffers that no file has, on `device`.
 
     They stay float32 whatever the weights are rounded to, as the official loader leaves them; where they meet the
     tokens, transformers casts what it has computed from them.

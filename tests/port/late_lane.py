@@ -17,7 +17,7 @@ class LateLane:
         nbytes = slot_bytes(layers)
         self.staging, self.slots = ([torch.full((nbytes,), NO_NUMBER, dtype=torch.uint8) for _ in "ab"] for _ in "ab")
         self.pending: list[list[slice]] = [[] for _ in range(SLOTS)]
-        self.whole, self.computing = [False] * SLOTS, [False] * SLOTS
+        self.claimed, self.whole, self.computing = ([False] * SLOTS for _ in "abc")
         self.brought = 0
 
     def slot(self, slot: int) -> Tensor:
@@ -25,18 +25,19 @@ class LateLane:
 
     def claim(self, slot: int) -> None:
         assert not any(self.computing), "filled while a layer computes"
-        self.whole[slot] = False
+        self.claimed[slot], self.whole[slot] = True, False
         self.pending[slot].clear()
         self.staging[slot].fill_(NO_NUMBER)
         self.slots[slot].fill_(NO_NUMBER)
 
     def send(self, slot: int, start: int, source: Tensor) -> None:
+        assert self.claimed[slot], "sent to a slot that may still be computed with"
         place = slice(start, start + source.nbytes)
         self.staging[slot][place] = as_bytes(source)
         self.pending[slot].append(place)
 
     def sent(self, slot: int) -> None:
-        self.whole[slot] = True
+        self.claimed[slot], self.whole[slot] = False, True
         self.brought += 1
 
     def wait(self, slot: int) -> None:

@@ -45,7 +45,7 @@ def scripted(*peaks: int) -> tuple[Meter, Scripted]:
 
 @pytest.mark.usefixtures("clock")
 def test_times_add_up_and_peaks_are_the_largest() -> None:
-    meter, script = scripted(5, 9, 7)
+    meter, script = scripted(7, 9, 5)
     for name in ("stage 1", "decode", "stage 1"):
         with meter.phase(name) as phase:
             with phase.loading():

@@ -74,6 +74,8 @@ def test_every_tap_of_streamed_blocks_has_the_bits_of_blocks_that_stay(
 def test_streamed_blocks_are_the_mapped_file(worlds: dict[str, World]) -> None:
     checkpoint = CheckpointFile.open(worlds["cpu"].checkpoint(CASES["streams"]))
     models = [load_transformer(checkpoint, CPU, torch.bfloat16, offload_blocks=offload) for offload in (True, False)]
+    # Where they are there is nothing to bring, but the hooks are those of any device.
+    assert [len(block._forward_pre_hooks) for model in models for block in model.blocks] == [1, 1, 0, 0]
     streamed, plain = (model.state_dict() for model in models)
     assert list(streamed) == list(plain)
     assert all(tensor.data_ptr() == plain[name].data_ptr() for name, tensor in streamed.items())
@@ -154,6 +156,7 @@ def require_same_states(gemma: Path, dtype: torch.dtype, device: torch.device, *
 
 def test_gemmas_layers_are_streamed_by_the_same_means(gemma: Path) -> None:
     in_place = load_gemma(gemma, CPU, torch.bfloat16, offload_layers=True)
+    assert all(layer._forward_pre_hooks for layer in in_place.model.layers)
     slotted = load_gemma(gemma, CPU, torch.bfloat16)
     LayerStream(list(slotted.model.layers), late)
     require_same_states(gemma, torch.bfloat16, CPU, in_place, slotted)

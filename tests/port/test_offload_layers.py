@@ -92,15 +92,20 @@ def test_between_passes_a_layer_is_as_it_was(way: str) -> None:
         assert all(not module._forward_hooks and not module._forward_pre_hooks for module in modules)
 
 
-def test_while_a_layer_runs_its_weights_are_those_in_a_slot() -> None:
-    modules, seen = layers(3), list[bool]()
-    host = {tensor.data_ptr() for module in modules for tensor in module.parameters() if tensor.numel()}
+def test_while_a_layer_runs_all_that_it_holds_is_in_a_slot() -> None:
+    modules, seen = layers(3), list[list[bool]]()
+    host = {tensor.data_ptr() for module in modules for tensor in module.state_dict().values() if tensor.numel()}
+
+    def look(layer: Layer) -> None:
+        held = (layer.linear.weight, layer.linear.bias, layer.scale, layer.shift)
+        seen.append([tensor.data_ptr() in host for tensor in held])
+
     LayerStream(modules, late)
     for module in modules:
-        module.register_forward_hook(lambda layer, *_: seen.append(layer.linear.weight.data_ptr() in host))
-        module.linear.register_forward_hook(lambda linear, *_: seen.append(linear.weight.data_ptr() in host))
+        module.linear.register_forward_hook(lambda *_, layer=module: look(layer))
+        module.register_forward_hook(lambda layer, *_: look(layer))
     run(modules)
-    assert seen == [False, True] * 3
+    assert seen == [[False] * 4, [True] * 4] * 3
 
 
 @pytest.mark.parametrize("way", WAYS)
