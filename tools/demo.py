@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """From nothing to a clip with sound, without weights or a GPU: a tiny model, its gate, and two clips of it.
 
-Writes a whole tiny model in the official format, proves the port on this machine, and generates an MP4 from a prompt and
-another from a prompt and a picture. What is to be seen and heard is noise: the weights are random.
+Writes a whole tiny model in the official format, proves the port on this machine, and generates an MP4 from a prompt
+and another from a prompt and a picture. What is to be seen and heard is noise: the weights are random.
 """
 
 import argparse

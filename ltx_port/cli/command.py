@@ -1,5 +1,6 @@
 """The run of one command line, and the one place where a refusal becomes a line and an exit code."""
 
+import gc
 import os
 import shlex
 import signal
@@ -85,6 +86,7 @@ class _Run:
             self.screen.note("no certificate is asked for (--unverified): nothing says that these numbers are right")
         plan, meter = self.plan, Meter(self.plan.numerics.device)
         with ExitStack() as stack:
+            stack.enter_context(_collecting_only_what_comes())
             hashes = stack.enter_context(Hashes(plan.files))
             stack.enter_context(proven_settings())
             stack.enter_context(torch.inference_mode())
@@ -147,3 +149,13 @@ class _Run:
             "dump": None if dump is None else str(dump),
             "phases": [asdict(row) for row in meter.rows],
         }
+
+
+@contextmanager
+def _collecting_only_what_comes() -> Iterator[None]:
+    """Keep what is imported already out of the collection at each phase's end, which took as long as the phase."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

@@ -124,8 +124,13 @@ def _add_numerics(group: Any) -> None:
         default=AttentionBackend.AUTO.value,
         help="attention kernel; only auto follows the reference to the bit (default: %(default)s)",
     )
-    add("--offload", choices=OFFLOADS, default=OFFLOADS[0], help="blocks: keep the transformer's and Gemma's weights in "
-        "host memory, and bring a block at a time to the device (default: %(default)s)")  # fmt: skip
+    add(
+        "--offload",
+        choices=OFFLOADS,
+        default=OFFLOADS[0],
+        help="blocks: keep the transformer's and Gemma's weights in host memory, and bring a block at a time to the "
+        "device (default: %(default)s)",
+    )
     add("--threads", type=int, help="CPU threads (default: torch's choice)")
     add("--certificates", type=Path, metavar="FOLDER", help="where `ltx-parity gate` wrote its certificate")
     add("--unverified", action="store_true", help="generate without a certificate; the file says so")

@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -121,7 +121,9 @@ def _scales(arguments: argparse.Namespace, stream: str, defaults: GuidanceScales
         name: getattr(arguments, f"{stream}_{name}")
         for name in ("cfg", "stg", "stg_blocks", "modality", "rescale", "skip_step")
     }
-    given = {name: tuple(value) if name == "stg_blocks" else value for name, value in found.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in found.items() if value is not None}
+    if "stg_blocks" in given:
+        given["stg_blocks"] = tuple(given["stg_blocks"])
     scales = replace(defaults, **given)
     for name in ("cfg", "stg", "modality"):
         if not math.isfinite(getattr(scales, name)):

@@ -30,6 +30,8 @@ def recorder() -> Recorder:
     found = {point.name: point for point in metadata.entry_points(group=_GROUP)}
     if "dump" not in found:
         got = f"nothing installed under the entry point group {_GROUP}"
-        raise InputError("--dump-intermediates", got, "the harness of this project", "install it with its parity package")
+        raise InputError(
+            "--dump-intermediates", got, "the harness of this project", "install it with its parity package"
+        )
     loaded: Recorder = found["dump"].load()
     return loaded

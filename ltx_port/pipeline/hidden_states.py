@@ -20,7 +20,7 @@ _ROLES = (PROMPT, NEGATIVE)
 
 
 class HiddenStatesFile(TensorFile):
-    """`prompt.states` [layers + 1, tokens, hidden] and `prompt.mask` [tokens] (1 text, 0 padding); likewise `negative.`.
+    """`prompt.states` [layers + 1, tokens, hidden] and `prompt.mask` [tokens] (1: text); likewise `negative.`.
 
     Opening it raises InputError for any other tensor, and for shapes that do not fit each other.
     """
@@ -52,7 +52,9 @@ class HiddenStatesFile(TensorFile):
             if layers * hidden != flat:
                 got = f"{layers} states of width {hidden}"
                 expected = f"{flat} channels in all, as the projection of {checkpoint.path} has"
-                raise InputError(f"{self.path}: {role}.states", got, expected, "use the Gemma that LTX-2.3 was made for")
+                raise InputError(
+                    f"{self.path}: {role}.states", got, expected, "use the Gemma that LTX-2.3 was made for"
+                )
 
     def read_prompts(self, roles: Sequence[str], device: torch.device, dtype: torch.dtype) -> list[PromptStates]:
         """Give the states of prompts on `device` in `dtype`; InputError where text has a state that is not finite."""

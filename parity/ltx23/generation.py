@@ -73,8 +73,8 @@ def _generation(recorded: Recorded) -> Generation:
         request.steps,
         (_scales(request.video), _scales(request.audio)),
         tuple(Placed(picture.frame, picture.strength, picture.crf) for picture in request.pictures),
-        numerics.dtype,
-        numerics.device,
+        dtype=numerics.dtype,
+        device=numerics.device,
     )
 
 

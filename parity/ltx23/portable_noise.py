@@ -15,8 +15,8 @@ def portable_noise() -> Iterator[None]:
     """Let `torch.randn` draw with a generator in float32 on the CPU, whatever dtype and device are asked for.
 
     A GPU draws other numbers from the same seed, and torch 2.11 draws other bfloat16 ones than torch 2.13; float32 on
-    the CPU has stayed. Both sides of a comparison run inside, so that what is compared is all but the draw itself, which
-    live runs prove without this.
+    the CPU has stayed. Both sides of a comparison run inside, so that what is compared is all but the draw itself,
+    which live runs prove without this.
     """
     plain = torch.randn
     twins: WeakKeyDictionary[torch.Generator, torch.Generator] = WeakKeyDictionary()

@@ -61,7 +61,7 @@ class FirstPipeline(OfficialPipeline):
         enter(text._gemma_of(self.request))
         enter(text._silent_builder())
         enter(silent_progress())
-        enter(mock.patch.object(ModelLedger, "text_encoder", lambda _: text._encoder(self._text_request())))
+        enter(mock.patch.object(ModelLedger, "text_encoder", self._text_encoder))
         enter(mock.patch.object(helpers, "load_image_conditioning", self.reading(helpers.load_image_conditioning)))
         for name, show in (("noise_video_state", "video_start"), ("noise_audio_state", "audio_start")):
             enter(mock.patch.object(helpers, name, self._noising(getattr(helpers, name), show)))
@@ -77,8 +77,8 @@ class FirstPipeline(OfficialPipeline):
             if hasattr(module, name):
                 enter(mock.patch.object(module, name, wrap(getattr(module, name))))
 
-    def _text_request(self) -> Load:
-        return replace(self.request, options={**self.request.options, "length": 1024})
+    def _text_encoder(self) -> nn.Module:
+        return text._encoder(replace(self.request, options={**self.request.options, "length": 1024}))
 
     def _encoding(self, plain: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
         return lambda *arguments, **named: self.shown_prompts(plain(*arguments, **named))

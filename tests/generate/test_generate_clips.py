@@ -148,9 +148,7 @@ def test_what_is_saved_beside_the_clip_is_what_was_computed(model: ModelFolder, 
     assert parity(["compare", result["dump"], result["dump"], "--quiet", "--json"]) == 0
 
 
-def test_dumps_of_two_runs_are_compared(
-    model: ModelFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_dumps_of_two_runs_are_compared(model: ModelFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Gemma or its saved states, streamed weights or not: the same bits. Another seed: another run, refused."""
 
     def dumped(name: str, *more: str, without: tuple[str, ...] = ()) -> str:

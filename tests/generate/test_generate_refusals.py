@@ -9,7 +9,6 @@ from generate_cases import certify, words
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-
 from ltx_port.cli import command, main
 from ltx_port.cli.options import build_parser
 from parity.ltx23.synthetic.components import COMPONENTS
@@ -147,9 +146,7 @@ def test_checkpoints_of_two_models_do_not_go_together(
 ) -> None:
     path = tmp_path / "other.safetensors"
     write_checkpoint(path, CheckpointSpec(CONFIG, 1, components=tuple(COMPONENTS)[:1], num_layers=1))
-    found = words(
-        model, tmp_path / "clip.mp4", "--distilled-checkpoint", str(path), without=("--distilled-lora",)
-    )
+    found = words(model, tmp_path / "clip.mp4", "--distilled-checkpoint", str(path), without=("--distilled-lora",))
     assert "another configuration of the transformer" in refused(found, capsys)
 
 

@@ -8,9 +8,9 @@ from parity.ltx23.stages.audio_vae import AUDIO_VAE
 from parity.ltx23.stages.denoise import DENOISE
 from parity.ltx23.stages.latents import LATENTS
 from parity.ltx23.stages.lora import LORA
-from parity.ltx23.stages.pipeline import PIPELINE
 from parity.ltx23.stages.mp4 import MP4
 from parity.ltx23.stages.picture import PICTURE
+from parity.ltx23.stages.pipeline import PIPELINE
 from parity.ltx23.stages.text import TEXT
 from parity.ltx23.stages.transformer import TRANSFORMER
 from parity.ltx23.stages.upsampler import UPSAMPLER

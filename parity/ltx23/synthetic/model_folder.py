@@ -65,11 +65,16 @@ def write_model_folder(root: Path, seed: int) -> ModelFolder:
     for path, number in ((folder.checkpoint, seed), (folder.distilled, seed + 3)):
         write_checkpoint(path, CheckpointSpec(CONFIG, number, components=tuple(COMPONENTS)))
     write_distilled_lora(folder.distilled_lora, seed)
-    write_checkpoint(folder.upsampler, UpsamplerSpec(CONFIG, seed))
+    write_upsampler(folder.upsampler, seed)
     if not folder.gemma.is_dir():
         write_gemma_root(folder.gemma, seed)
     write_picture(folder.picture)
     return folder
+
+
+def write_upsampler(path: Path, seed: int) -> None:
+    """Write the upsampler."""
+    write_checkpoint(path, UpsamplerSpec(CONFIG, seed))
 
 
 def write_distilled_lora(path: Path, seed: int) -> None:

@@ -1,11 +1,13 @@
 """Faults in the plumbing of a whole generation: over budget, and named where they are."""
 
+import gc
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from types import MethodType
 from typing import Any
 
 import pytest
-from dataclasses import replace
 
 from ltx_port.pipeline import Components
 from ltx_port.video_vae import ClipDecoder
@@ -15,7 +17,7 @@ from parity.judge import Verdict
 from parity.ltx23.binding import BINDING
 from parity.ltx23.fault import Fault
 from parity.ltx23.stages import CASES, FAULTS
-from parity.ltx23.stages.pipeline.faults import _components
+from parity.ltx23.stages.pipeline.faults import components_replaced
 from parity.ltx23.world import Variation, World
 from parity.run.forward import Forward, Mode, observe
 from parity.run.judging import Bar, judge_forward
@@ -23,6 +25,14 @@ from parity.run.record import CaseResult, ForwardResult, RunResult
 
 pytestmark = pytest.mark.reference
 PLANTED = [fault for fault in FAULTS.values() if fault.stage == "pipeline"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def collecting_only_what_comes() -> Iterator[None]:
+    """Pipelines collect garbage after each model: what is here already need not be searched each time."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 class Observed:
@@ -77,7 +87,8 @@ def test_tiles_of_another_overlap_are_no_pass() -> None:
         return decoder
 
     with World() as world:
-        _components(world.port(CASES["pipeline-long"], CASES["pipeline-long"].dtypes[0]).root, video_decoder=video_decoder)
+        case = CASES["pipeline-long"]
+        components_replaced(world.port(case, case.dtypes[0]).root, video_decoder=video_decoder)
         found = judged(world, "pipeline-long", "long")
     assert {tap.verdict for tap in found.taps} == {Verdict.IDENTICAL}
     assert [line.partition(":")[0] for line in found.incomplete] == [

@@ -6,14 +6,12 @@ from parity.ltx23.stages.pipeline.faults import FAULTS
 from parity.ltx23.stages.pipeline.plan import HERE, plan
 from parity.ltx23.stages.pipeline.port import call, load
 from parity.ltx23.synthetic.model_folder import (
-    CONFIG,
     write_distilled_lora,
     write_gemma_root,
     write_picture,
     write_style_lora,
+    write_upsampler,
 )
-from parity.ltx23.synthetic.upsampler_file import UpsamplerSpec
-from parity.ltx23.synthetic.write import write_checkpoint
 
 PIPELINE = Stage(
     id="pipeline",
@@ -27,7 +25,7 @@ PIPELINE = Stage(
     components=(),
     faults=tuple(FAULTS),
     files={
-        "upsampler": lambda path, _: write_checkpoint(path, UpsamplerSpec(CONFIG, SEED)),
+        "upsampler": lambda path, _: write_upsampler(path, SEED),
         "distilled_lora": lambda path, _: write_distilled_lora(path, SEED),
         "lora": lambda path, _: write_style_lora(path, SEED),
         "gemma": lambda path, _: write_gemma_root(path, SEED),

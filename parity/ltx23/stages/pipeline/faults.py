@@ -44,7 +44,12 @@ def _asked(model: Generator, changed: Callable[[GenerationRequest], GenerationRe
     model.pipeline.register_forward_pre_hook(before)
 
 
-def _components(model: Generator, **changed: Any) -> None:
+def _replaced(module: Any, forward: Callable[..., Tensor]) -> None:
+    """Let this one module compute otherwise."""
+    module.forward = MethodType(forward, module)
+
+
+def components_replaced(model: Generator, **changed: Any) -> None:
     """Replace methods of the components, each called with the one that it replaces."""
 
     class Changed(Components):
@@ -78,8 +83,7 @@ def noise_in_the_grid(model: Generator) -> None:
         shape = latent.transpose(1, 2).shape
         return torch.randn(shape, dtype=latent.dtype, device=latent.device, generator=generator).transpose(1, 2)
 
-    noise = model.pipeline.first.prepare.video.noise
-    noise.forward = MethodType(forward, noise)
+    _replaced(model.pipeline.first.prepare.video.noise, forward)
 
 
 @FAULTS.planted("E-W9", first_tap="sound.waveform")
@@ -92,15 +96,24 @@ def kaiser_resampler(model: Generator) -> None:
         plant(decoder)
         return decoder
 
-    _components(model, sound_decoder=sound_decoder)
+    components_replaced(model, sound_decoder=sound_decoder)
 
 
 @FAULTS.planted("E1", first_tap="stage2.video.noisy")
 def generator_restarted(model: Generator) -> None:
     """Second stage draws its noise from a generator that starts again from the seed."""
     seeds: list[int] = []
-    _asked(model, lambda request: seeds.append(request.seed) or request)  # type: ignore[func-returns-value]
-    _starting(model.pipeline.second, lambda start: start.generator.manual_seed(seeds[-1]) and start)
+
+    def noted(request: GenerationRequest) -> GenerationRequest:
+        seeds.append(request.seed)
+        return request
+
+    def restarted(start: Start) -> Start:
+        start.generator.manual_seed(seeds[-1])
+        return start
+
+    _asked(model, noted)
+    _starting(model.pipeline.second, restarted)
 
 
 @FAULTS.planted("E2", first_tap="stage2.audio.noisy")
@@ -134,7 +147,7 @@ def upsampled_without_its_statistics(model: Generator) -> None:
     def upsampler(self: Components) -> Any:
         return Components.upsampler(self).upsampler
 
-    _components(model, upsampler=upsampler)
+    components_replaced(model, upsampler=upsampler)
 
 
 @FAULTS.planted("E6", first_tap="stage1.video.noisy")
@@ -183,4 +196,4 @@ def schedule_of_every_size(model: Generator) -> None:
     def forward(own: Any, steps: int, grid: Any = None) -> Tensor:
         return exact(own, steps)
 
-    model.pipeline.schedule.forward = MethodType(forward, model.pipeline.schedule)
+    _replaced(model.pipeline.schedule, forward)

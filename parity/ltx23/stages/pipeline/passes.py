@@ -8,6 +8,8 @@ from torch import Tensor
 
 from parity.ltx23.stages.denoise.passes import Scales
 
+CPU = torch.device("cpu")
+
 
 @dataclass(frozen=True)
 class Placed:
@@ -39,7 +41,7 @@ class Generation:
     pictures: tuple[Placed, ...] = ()
     portable_noise: bool = False
     dtype: torch.dtype = torch.bfloat16
-    device: torch.device = torch.device("cpu")
+    device: torch.device = CPU
 
     def to(self, dtype: torch.dtype) -> "Generation":
         """Give the generation in another working precision."""
