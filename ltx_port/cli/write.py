@@ -1,5 +1,6 @@
 """What a run writes, each thing whole or not at all."""
 
+import json
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -48,7 +49,8 @@ def save_latents(path: Path, latents: Latents, metadata: Mapping[str, str]) -> N
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     tensors = {"video": latents.video.contiguous().cpu(), "audio": latents.audio.contiguous().cpu()}
     try:
-        save_file(tensors, partial, metadata=dict(metadata))
+        # Under one name: several would be written in an order that changes from run to run.
+        save_file(tensors, partial, metadata={"ltx": json.dumps(dict(metadata), sort_keys=True)})
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest import mock
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -19,14 +18,15 @@ def portable_noise() -> Iterator[None]:
     which live runs prove without this.
     """
     plain = torch.randn
-    twins: WeakKeyDictionary[torch.Generator, torch.Generator] = WeakKeyDictionary()
+    # Each with its generator, which keeps the identity from being given to another: torch 2.11 has no weak ones.
+    twins: dict[int, tuple[torch.Generator, torch.Generator]] = {}
 
     def drawn(*size: Any, generator: torch.Generator | None = None, **asked: Any) -> Tensor:
         if generator is None:
             return plain(*size, **asked)
-        if generator not in twins:
-            twins[generator] = torch.Generator().manual_seed(generator.initial_seed())
-        noise = plain(*size, generator=twins[generator], dtype=torch.float32)
+        if id(generator) not in twins:
+            twins[id(generator)] = generator, torch.Generator().manual_seed(generator.initial_seed())
+        noise = plain(*size, generator=twins[id(generator)][1], dtype=torch.float32)
         return noise.to(device=asked.get("device", generator.device), dtype=asked.get("dtype"))
 
     with mock.patch.object(torch, "randn", drawn):

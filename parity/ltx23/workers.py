@@ -1,9 +1,7 @@
 """The jobs of a run, one after the other here, or shared out among processes."""
 
-import gc
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
@@ -54,25 +52,9 @@ def _results(
     for release, part in groupby(sorted(planned, key=lambda job: job.release), key=lambda job: job.release):
         with bench.world(release) as world:
             for job in part:
-                with _spared_by_collections():
-                    found = run_job(job, world, budgets, progress, bench.recordings)
-                yield job, found
+                yield job, run_job(job, world, budgets, progress, bench.recordings)
                 if job.case.real_size:
                     world.clear()
-
-
-@contextmanager
-def _spared_by_collections() -> Iterator[None]:
-    """Keep what exists already out of garbage collections.
-
-    A whole pipeline, of either side, collects after each of its components, and each time walks through all that this
-    process has imported and loaded: a third of the time of such a case.
-    """
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 def run_shared(

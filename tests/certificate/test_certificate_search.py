@@ -138,7 +138,8 @@ def test_the_time_is_that_of_the_newest_gate_on_that_type_of_device(tmp_path: Pa
     assert refusal(tmp_path).next_step.endswith("(about 1 s)")
 
 
-def test_a_time_that_nobody_measured_is_not_made_up(tmp_path: Path) -> None:
+def test_a_time_that_nobody_measured_is_not_made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(SECONDS, "cuda")
     with pytest.raises(InputError, match=r"--device cuda .* \(time not measured yet\)$"):
         valid_certificate(dataclasses.replace(SCOPE, device="cuda"), tmp_path)
 

@@ -273,7 +273,7 @@ def test_everything_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     listed = json.loads(capsys.readouterr().out)
     assert {"exact", "drift", "recorded"} == set(listed["suites"])
     stages = ["text", "picture", "latents", "transformer", "denoise", "upsampler", "video_vae", "audio_vae", "vocoder",
-              "mp4", "lora"]  # fmt: skip
+              "mp4", "lora", "pipeline"]  # fmt: skip
     assert list(listed["stages"]) == stages, "in the order of the data path"
     assert {"small", "guided-b1", "real-width"} <= set(listed["cases"])
     assert "X1" in listed["faults"]

@@ -260,7 +260,9 @@ def test_every_gate_has_cases_of_every_stage_and_runs_what_it_counts_on(
     request = GateRequest(dtype=dtype, attention=attention, release=release, certificates=tmp_path)
     found = Gate.of(request, RECORDINGS)
     planned = found._planned()
-    assert {stage_of(job.case).id for job in planned} == set(STAGES)
+    # The official pipelines compute in bfloat16 alone: a certificate for float32 does not speak of whole generations.
+    without = set() if dtype == "bfloat16" else {"pipeline"}
+    assert {stage_of(job.case).id for job in planned} == set(STAGES) - without
     assert {job.release for job in planned} == {release}
     assert {str(job.dtype) for job in planned} == {f"torch.{dtype}"}
     assert not any(job.case.real_size for job in planned)

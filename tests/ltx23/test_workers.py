@@ -11,7 +11,7 @@ import torch
 
 from parity.binding import RunRequest, silent
 from parity.errors import BadInputError, IncompleteError
-from parity.ltx23 import workers
+from parity.ltx23 import suites, workers
 from parity.ltx23.binding import BINDING, RECORDINGS
 from parity.ltx23.stages import CASES, budgets_of_all_stages, chosen_cases, stage_of
 from parity.ltx23.suites import Job, jobs
@@ -33,13 +33,13 @@ def test_a_job_keeps_what_was_there_before_out_of_collections_and_gives_it_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     spared: list[int] = []
-    run_job = workers.run_job
+    run_job = suites._run_job
 
     def watched(*arguments: Any) -> CaseResult:
         spared.append(gc.get_freeze_count())
         return run_job(*arguments)
 
-    monkeypatch.setattr(workers, "run_job", watched)
+    monkeypatch.setattr(suites, "_run_job", watched)
     run_here(JOBS, BENCH, budgets_of_all_stages(), silent)
     assert min(spared) > 10_000
     assert gc.get_freeze_count() == 0

@@ -109,8 +109,7 @@ def generator_restarted(model: Generator) -> None:
         return request
 
     def restarted(start: Start) -> Start:
-        start.generator.manual_seed(seeds[-1])
-        return start
+        return start._replace(generator=torch.Generator(start.generator.device).manual_seed(seeds[-1]))
 
     _asked(model, noted)
     _starting(model.pipeline.second, restarted)
