@@ -151,4 +151,5 @@ def test_on_a_gpu_the_peak_is_the_devices_and_launched_work_is_waited_for() -> N
             del held_there
         assert torch.cuda.current_stream().query()
     large, small = meter.rows
-    assert large.peak_bytes - small.peak_bytes == 63 * MIB
+    # The allocator may round each of the two up by a MiB, to a block that it has already.
+    assert abs(large.peak_bytes - small.peak_bytes - 63 * MIB) <= 2 * MIB

@@ -235,7 +235,8 @@ def test_on_a_gpu_two_layers_are_held_and_freed_with_the_model() -> None:
         stream_layers(list(model), torch.device("cuda"))
         torch.cuda.reset_peak_memory_stats()
         passes(model, x)
-    assert SLOTS * SLOT <= torch.cuda.max_memory_allocated() - before <= SLOTS * SLOT + (1 << 20)
+    # Beyond the slots: what is computed, and what the allocator rounds them up by. All nine layers are 151 MB.
+    assert SLOTS * SLOT <= torch.cuda.max_memory_allocated() - before <= SLOTS * SLOT + (4 << 20)
     del model
     assert torch.cuda.memory_allocated() == before
 
