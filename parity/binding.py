@@ -1,16 +1,19 @@
 """What a model brings to the harness: its cases, and how they are run and recorded."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Protocol
 
 from parity.capture import Selection
+from parity.chain import ChainRequest, Chains
 from parity.errors import BadInputError
 from parity.judge import Budgets
 from parity.run.record import RunResult
 from parity.store import Manifest, WriteLimits
+from parity.trajectory import StepTaps
 
 # Called with (what is running, steps done, steps in all).
 Progress = Callable[[str, int, int], None]
@@ -96,6 +99,18 @@ class Binding(Protocol):
 
     def compare_live(self, dump: Path, progress: Progress = silent) -> RunResult:
         """Run the candidate on the case of a dump, and judge it against the dump."""
+        ...
+
+    def numerics(self) -> Mapping[str, str]:
+        """Name each way to compute a whole run, and what it rounds; the first is the truth."""
+        ...
+
+    def chains(self, request: ChainRequest) -> AbstractContextManager[Chains]:
+        """Lay out a whole run as chains of links, one for each of the numerics, while the block lasts."""
+        ...
+
+    def step_taps(self) -> StepTaps:
+        """Say which taps show the state behind a denoise step, and its guidance."""
         ...
 
 
