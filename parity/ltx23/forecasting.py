@@ -26,8 +26,8 @@ from parity.ltx23.stage import SEED, Case
 from parity.ltx23.synthetic.weights import normal_like
 from parity.ltx23.world import World
 
-# Three latent frames of 2x3, and 18 of sound: tokens of both streams differ in number from channels and heads.
-CLIP = Clip(frames=17, height=64, width=96, fps=24.0)
+# Two latent frames of 2x3, and 9 of sound: small, since the vocoder takes most of the time.
+CLIP = Clip(frames=9, height=64, width=96, fps=24.0)
 TEXT_TOKENS = 16
 GENERATION = Case(
     "generation",
@@ -52,7 +52,7 @@ class Generations:
         """Give the chain in these numerics; BadInputError for a name that is not known."""
         if numerics not in self._chains:
             variant = numerics_named(numerics)
-            parts = self._parts(variant.dtype)
+            parts = self.parts(variant.dtype)
             variant.plant(parts)
             blocks = len(parts.model.transformer.blocks)
             # The block that the defaults leave out for a worse prediction, or the last one there is.
@@ -64,7 +64,8 @@ class Generations:
             self._chains[numerics] = _without_gradients(GenerationLinks(parts, variant.dtype, request).chain(numerics))
         return self._chains[numerics]
 
-    def _parts(self, dtype: torch.dtype) -> Parts:
+    def parts(self, dtype: torch.dtype) -> Parts:
+        """Load the port in a precision, with nothing planted in it."""
         device, release = self.world.device, self.release
         with refusals():
             checkpoint = CheckpointFile.open(self.world.checkpoint(GENERATION))
@@ -109,7 +110,10 @@ def open_generations(request: ChainRequest) -> Iterator[Generations]:
         raise BadInputError("steps", f"{request.steps}", "two or more", "ask for more")
     with refusals():
         release = NEWEST if request.release is None else release_named(request.release)
-    device = torch.device(request.device)
+    try:
+        device = torch.device(request.device)
+    except RuntimeError:
+        raise BadInputError(f"device {request.device!r}", "unknown", "cpu or cuda", "choose one") from None
     if device.type == "cuda" and not torch.cuda.is_available():
         got = "torch sees no CUDA device"
         raise BadInputError(f"device {request.device!r}", got, "a CUDA device", "use --device cpu")

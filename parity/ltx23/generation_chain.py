@@ -189,9 +189,9 @@ class GenerationLinks:
         level, following = self.request.sigmas[step], self.request.sigmas[step + 1]
         given = {}
         for stream in STREAMS:
-            sample = self._stream(state, stream)
-            x0 = self.blend(self._working(state[f"{stream}.x0"]), sample.mask, sample.clean)
-            given[f"{stream}.latent"] = self.step(sample.latent, x0, level, following).float()
+            sample = self._working(state[f"{stream}.latent"])
+            x0 = self.blend(self._working(state[f"{stream}.x0"]), _mask(sample), torch.zeros_like(sample))
+            given[f"{stream}.latent"] = self.step(sample, x0, level, following).float()
         return given
 
     def _predictions(self, state: State, stream: str) -> Predictions:
@@ -208,11 +208,10 @@ class GenerationLinks:
 
     def _stream(self, state: State, stream: str) -> NoisyStream:
         latent = self._working(state[f"{stream}.latent"])
-        positions = state[f"{stream}.positions"] if f"{stream}.positions" in state else latent.new_zeros(0)
+        positions = state[f"{stream}.positions"]
         if stream == "video" and not self.parts.release.video_positions_float32:
             positions = self._working(positions)
-        mask = torch.ones(*latent.shape[:2], 1, device=latent.device)
-        return NoisyStream(latent, torch.zeros_like(latent), mask, positions)
+        return NoisyStream(latent, torch.zeros_like(latent), _mask(latent), positions)
 
     def _modalities(self, state: State, step: int) -> tuple[ModalityInput, ModalityInput]:
         level = self.request.sigmas[step]
@@ -253,3 +252,8 @@ class GenerationLinks:
         tokens = state[f"{PASSES[0]}.{stream}.tokens"]
         channels = getattr(self.parts.model.transformer, stream).shape.in_channels
         return torch.zeros(*tokens.shape[:2], channels, device=tokens.device)
+
+
+def _mask(latent: Tensor) -> Tensor:
+    """Denoise all tokens wholly."""
+    return torch.ones(*latent.shape[:2], 1, device=latent.device)
