@@ -9,9 +9,13 @@ from parity.chain.link import State
 
 @dataclass(frozen=True)
 class ChainRequest:
-    """Which run: of so many denoise `steps`, under a `release` (None: the newest), on a device."""
+    """Which run: of so many denoise `steps` through so many `blocks` (None: the model's own), under a `release`.
+
+    Without a release: the newest.
+    """
 
     steps: int = 4
+    blocks: int | None = None
     release: str | None = None
     device: str = "cpu"
 

@@ -43,6 +43,7 @@ def add_parser(verbs: Any) -> None:
     add("--numerics", type=commas, metavar="NAMES", help="what to forecast (default: the first that is not the truth)")
     add("--list", action="store_true", help="list the numerics, and run nothing")
     add("--steps", type=positive, default=4, help="denoise steps (default: %(default)s)")
+    add("--blocks", type=positive, help="blocks of the model (default: as configured)")
     add("--runs", type=positive, default=3, help="runs of the truth to draw along (default: %(default)s)")
     add("--draws", type=positive, default=4, help="draws of errors along each (default: %(default)s)")
     add("--budget", type=budget, action="append", default=[], metavar="[OUTCOME=]ERROR",
@@ -83,7 +84,7 @@ def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
         return ExitCode.WITHIN_BUDGET
     names = arguments.numerics or tuple(known)[1:2]
     _require_usable(arguments, names, tuple(known))
-    request = ChainRequest(arguments.steps, arguments.release, arguments.device)
+    request = ChainRequest(arguments.steps, arguments.blocks, arguments.release, arguments.device)
     with binding.chains(request) as chains, screen.progress() as progress:
         found = [_forecast(arguments, chains, name, progress) for name in names]
         truth = chains.chain(chains.truth)

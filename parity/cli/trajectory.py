@@ -28,6 +28,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--candidate", help="the numerics to follow; see `ltx-parity forecast --list`")
     parser.add_argument("--seed", type=int, default=0, help="what the run starts from (default: %(default)s)")
     parser.add_argument("--steps", type=positive, default=4, help="denoise steps (default: %(default)s)")
+    parser.add_argument("--blocks", type=positive, help="blocks of the model (default: as configured)")
     parser.add_argument("--release", help="the release to follow (default: the newest)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
     parser.set_defaults(act=act)
@@ -51,7 +52,7 @@ def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
 
 def _live(arguments: argparse.Namespace, screen: Screen) -> Trajectory:
     binding = load_binding(arguments.model)
-    request = ChainRequest(arguments.steps, arguments.release, arguments.device)
+    request = ChainRequest(arguments.steps, arguments.blocks, arguments.release, arguments.device)
     with binding.chains(request) as chains, screen.progress() as progress:
         reference = chains.chain(arguments.reference or chains.truth)
         return follow(reference, chains.chain(arguments.candidate), chains.start(arguments.seed), progress)

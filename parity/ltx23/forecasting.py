@@ -45,6 +45,7 @@ class Generations:
     world: World
     request: ChainRequest
     release: Release
+    case: Case
     truth: str = TRUTH
     _chains: dict[str, Chain] = field(default_factory=dict)
 
@@ -68,7 +69,7 @@ class Generations:
         """Load the port in a precision, with nothing planted in it."""
         device, release = self.world.device, self.release
         with refusals():
-            checkpoint = CheckpointFile.open(self.world.checkpoint(GENERATION))
+            checkpoint = CheckpointFile.open(self.world.checkpoint(self.case))
             return Parts(
                 DenoisedPrediction(load_transformer(checkpoint, device, dtype, release)),
                 load_video_decoder(checkpoint, device, dtype, release),
@@ -79,7 +80,7 @@ class Generations:
 
     def start(self, seed: int) -> State:
         """Give noise and embedded text in numbers that bfloat16 holds, so that precisions start from the same ones."""
-        config = CheckpointFile.open(self.world.checkpoint(GENERATION)).config.transformer
+        config = CheckpointFile.open(self.world.checkpoint(self.case)).config.transformer
         device, found = self.world.device, {}
         sizes = {
             "video": (CLIP.video.tokens, config.in_channels, config.cross_attention_dim),
@@ -118,4 +119,4 @@ def open_generations(request: ChainRequest) -> Iterator[Generations]:
         got = "torch sees no CUDA device"
         raise BadInputError(f"device {request.device!r}", got, "a CUDA device", "use --device cpu")
     with World(device, release=release.name) as world:
-        yield Generations(world, request, release)
+        yield Generations(world, request, release, replace(GENERATION, layers=request.blocks))

@@ -27,7 +27,7 @@ SIGMAS = ShiftedSchedule()(STEPS)
 
 @pytest.fixture(scope="module", params=["1.2.0", "1.0.0"])
 def generations(request: pytest.FixtureRequest) -> Iterator[Generations]:
-    with open_generations(ChainRequest(STEPS, request.param)) as found:
+    with open_generations(ChainRequest(STEPS, release=request.param)) as found:
         yield found
 
 
@@ -154,13 +154,19 @@ def test_every_variant_differs_from_the_truth(newest: Generations) -> None:
     ("request_", "told"),
     [
         (ChainRequest(1), "steps"),
-        (ChainRequest(4, "0.9"), "release '0.9'"),
+        (ChainRequest(4, release="0.9"), "release '0.9'"),
         (ChainRequest(4, device="tpu"), "device 'tpu'"),
     ],
 )
 def test_what_cannot_be_run_is_refused(request_: ChainRequest, told: str) -> None:
     with pytest.raises(BadInputError, match=told), open_generations(request_):
         pass
+
+
+def test_a_chain_has_as_many_blocks_as_asked_for() -> None:
+    with open_generations(ChainRequest(STEPS, blocks=3)) as found:
+        components = found.chain(TRUTH).components
+    assert components[:5] == ("entry", "block00", "block01", "block02", "head")
 
 
 def test_unknown_numerics_are_refused(newest: Generations) -> None:
