@@ -44,8 +44,8 @@ def add_parser(verbs: Any) -> None:
     add("--list", action="store_true", help="list the numerics, and run nothing")
     add("--steps", type=positive, default=4, help="denoise steps (default: %(default)s)")
     add("--blocks", type=positive, help="blocks of the model (default: as configured)")
-    add("--runs", type=positive, default=3, help="runs of the truth to draw along (default: %(default)s)")
-    add("--draws", type=positive, default=4, help="draws of errors along each (default: %(default)s)")
+    add("--runs", type=positive, default=4, help="runs of the truth to draw along (default: %(default)s)")
+    add("--draws", type=positive, default=3, help="draws of errors along each (default: %(default)s)")
     add("--budget", type=budget, action="append", default=[], metavar="[OUTCOME=]ERROR",
         help="relative L2 to end within, for one outcome or all, shared out to the components")  # fmt: skip
     add("--share", choices=[share.value for share in Share], default=Share.EQUAL.value,

@@ -38,19 +38,19 @@ class ErrorModel:
     @classmethod
     def measured(cls, uses: Iterable[Use]) -> "ErrorModel":
         """Give the model of the errors that were measured."""
-        together: dict[tuple[str, tuple[int, ...]], list[Use]] = defaultdict(list)
+        alike: dict[tuple[str, tuple[int, ...]], list[Use]] = defaultdict(list)
         for use in uses:
             if use.error > 0:
-                together[use.component, use.shape].append(use)
+                alike[use.component, use.shape].append(use)
         return cls(
-            Group(component, tuple(found), _factor(inner_products(found))) for (component, _), found in together.items()
+            Group(component, tuple(found), _factor(inner_products(found))) for (component, _), found in alike.items()
         )
 
     @classmethod
-    def independent(cls, uses: Iterable[Use], size: float) -> "ErrorModel":
-        """Give a model in which each use errs by `size` of what it gives, independently of all others."""
+    def independent(cls, sized: Iterable[tuple[Use, float]]) -> "ErrorModel":
+        """Give a model in which each use errs by a vector of this norm, independently of all others."""
         return cls(
-            Group(use.component, (use,), torch.tensor([[size * use.value]], dtype=torch.float64)) for use in uses
+            Group(use.component, (use,), torch.tensor([[size]], dtype=torch.float64)) for use, size in sized if size > 0
         )
 
     def components(self) -> tuple[str, ...]:
@@ -120,3 +120,14 @@ def mean_correlations(uses: Iterable[Use]) -> tuple[float | None, float | None]:
                 found["tensors"].append(cosines[i][j])
     links, tensors = (sum(values) / len(values) if values else None for values in found.values())
     return links, tensors
+
+
+def together(*injections: Injection) -> dict[int, dict[str, Tensor]]:
+    """Add up injections."""
+    found: dict[int, dict[str, Tensor]] = {}
+    for injection in injections:
+        for link, errors in injection.items():
+            here = found.setdefault(link, {})
+            for key, error in errors.items():
+                here[key] = here[key] + error if key in here else error
+    return found

@@ -11,10 +11,12 @@ from parity.chain.vectors import length, ratio
 from parity.forecast.carry import Error, Passage, carry
 from parity.forecast.gains import PROBE, Combinations, gains, merged, merged_combinations
 from parity.forecast.local import Use, by_component, local_errors, relative_size
-from parity.forecast.model import ErrorModel, Injection, mean_correlations
+from parity.forecast.model import ErrorModel, Injection, mean_correlations, together
 from parity.forecast.record import ComponentForecast, Distribution, Forecast, Gain
+from parity.forecast.rounding import rounding_beside, rounding_model, rounding_sizes
 
 LEAST_PROBE = 2.0**-10
+FLOOR_SCALE = 2.0**12
 """Local errors below this are made larger before they are carried, and the result smaller by as much: the differences
 of a float32 chain must stand out from its own rounding."""
 
@@ -24,7 +26,7 @@ class Plan:
     """What a forecast is drawn from: the truth's runs from `starts` (by seed), `draws` of errors along each."""
 
     starts: Mapping[int, State]
-    draws: int = 4
+    draws: int = 3
 
 
 @dataclass
@@ -32,6 +34,7 @@ class _Gathered:
     """What was measured along the runs so far, by outcome and component."""
 
     samples: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    floors: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     factors: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
     uses: dict[str, list[Use]] = field(default_factory=lambda: defaultdict(list))
     sizes: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -68,26 +71,40 @@ def _note_local(gathered: _Gathered, uses: Sequence[Use]) -> None:
         gathered.correlations[component].append(mean_correlations(found))
 
 
-def _note_carried(gathered: _Gathered, truth: Chain, start: State, uses: Sequence[Use], drawn: tuple[int, int]) -> None:
+def _note_carried(gathered: _Gathered, truth: Chain, start: State, uses: list[Use], drawn: tuple[int, int]) -> None:
     seed, draws = drawn
     model, sizes = ErrorModel.measured(uses), {name: found[-1] for name, found in gathered.sizes.items()}
     largest = max(sizes.values())
     scale = max(1.0, LEAST_PROBE / largest) if largest > 0 else 1.0
-    totals = [model.draw(_seed(seed, draw), scale) for draw in range(draws)]
+    totals, floor = _totals(truth, start, (uses, model), (seed, draws, scale))
     alone = [_alone(model, component, uses, (seed, scale)) for component in truth.components]
 
     def watch(passage: Passage) -> None:
         if passage.probe < draws:
             gathered.combinations(passage)
 
-    outcomes, errors = carry(truth, start, [*totals, *alone], watch)
+    outcomes, errors = carry(truth, start, [*totals, floor, *alone], watch)
     for outcome in truth.outcomes:
         key, size = outcome.key, length([outcomes[outcome.key]])
         reached = [_relative(error, key, size) for error in errors]
         gathered.samples[key] += [error / scale for error in reached[:draws]]
-        for component, error in zip(truth.components, reached[draws:], strict=True):
+        gathered.floors[key].append(reached[draws] / FLOOR_SCALE)
+        for component, error in zip(truth.components, reached[draws + 1 :], strict=True):
             local = sizes[component]
             gathered.factors[component, key].append(error / (scale * local if local > 0 else PROBE))
+
+
+def _totals(
+    truth: Chain, start: State, erring: tuple[list[Use], ErrorModel], drawn: tuple[int, int, float]
+) -> tuple[list[Injection], Injection]:
+    """Draw the errors of all components with the truth's own rounding behind the first, and that rounding alone."""
+    (uses, model), (seed, draws, scale) = erring, drawn
+    sizes = rounding_sizes(truth, start, seed)
+    alone = rounding_model(uses, sizes).draw(_seed(seed, 0), FLOOR_SCALE)
+    anew = rounding_beside(uses, sizes)
+    # Another stream of numbers than the model's.
+    apart = [anew.draw(-1 - _seed(seed, draw), scale) for draw in range(draws)]
+    return [together(model.draw(_seed(seed, draw), scale), apart[draw]) for draw in range(draws)], alone
 
 
 def _alone(model: ErrorModel, component: str, uses: Sequence[Use], drawn: tuple[int, float]) -> Injection:
@@ -95,8 +112,8 @@ def _alone(model: ErrorModel, component: str, uses: Sequence[Use], drawn: tuple[
     seed, scale = drawn
     if component in model.components():
         return model.draw(_seed(seed, 0), scale, only=component)
-    silent_uses = (use for use in uses if use.component == component)
-    return ErrorModel.independent(silent_uses, PROBE).draw(_seed(seed, 0))
+    silent_uses = ((use, PROBE * use.value) for use in uses if use.component == component)
+    return ErrorModel.independent(silent_uses).draw(_seed(seed, 0))
 
 
 def _seed(seed: int, draw: int) -> int:
@@ -122,6 +139,7 @@ def _forecast(gathered: _Gathered, truth: Chain, own: Chain, plan: Plan) -> Fore
         steps=merged(gathered.steps),
         combinations=merged_combinations(gathered.combinations.found),
         additivity={key: ratio(added[key], outcomes[key].median) for key in keys},
+        floors={key: median(gathered.floors[key]) for key in keys},
     )
 
 

@@ -88,7 +88,8 @@ class Forecast:
     """The drift of one implementation from the truth, predicted from its links one by one.
 
     `seeds` are those whose runs of the truth were used, `additivity` is for each outcome the root of the sum of
-    squared contributions over the median: 1 where errors are small enough to add up.
+    squared contributions over the median: 1 where errors are small enough to add up. `floors` are what the truth's own
+    rounding ends in: as far from the truth is whatever differs from it in a bit.
     """
 
     truth: str
@@ -100,3 +101,4 @@ class Forecast:
     steps: tuple[Gain, ...]
     combinations: tuple[Combination, ...]
     additivity: Mapping[str, float]
+    floors: Mapping[str, float]

@@ -15,12 +15,17 @@ from parity.report.sheets import Column, Sheet
 def outcome_sheet(forecast: Forecast, checked: Sequence[Checked] = ()) -> Sheet:
     """One row for each outcome: the predicted distribution, and what the assembled run gave."""
     measured = {one.outcome: one for one in checked}
-    columns = [Column("outcome", False), *(Column(f"{level:.0%}") for level in QUANTILES), Column("added")]
+    columns = [
+        Column("outcome", False),
+        *(Column(f"{level:.0%}") for level in QUANTILES),
+        Column("added"),
+        Column("floor"),
+    ]
     columns += [Column("measured"), Column("of median"), Column("within")] if checked else []
     rows = []
     for key, found in forecast.outcomes.items():
         cells = [plain(key), *(error_text(found.quantile(level)) for level in QUANTILES)]
-        cells.append(gain_text(forecast.additivity[key]))
+        cells += [gain_text(forecast.additivity[key]), error_text(forecast.floors[key])]
         if one := measured.get(key):
             cells += [error_text(one.middle), f"{min(one.ratios):.2f}-{max(one.ratios):.2f}"]
             cells += [f"{one.within}/{len(one.measured)}"]
@@ -28,7 +33,7 @@ def outcome_sheet(forecast: Forecast, checked: Sequence[Checked] = ()) -> Sheet:
     note = (
         f"Relative L2 of the drift from {forecast.truth}: quantiles, from {len(forecast.seeds)} runs of it and each "
         f"link of {forecast.numerics} by itself. added: root of the sum of the components' squares over the median; "
-        "far from 1, errors are too large to add up."
+        "far from 1, errors are too large to add up. floor: what its own rounding ends in."
     )
     if checked:
         note += (

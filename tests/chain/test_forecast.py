@@ -13,6 +13,7 @@ from parity.errors import BadInputError, IncompleteError
 from parity.forecast import Forecast, Plan, check, forecast
 from parity.forecast.local import local_errors
 from parity.forecast.model import ErrorModel
+from parity.forecast.rounding import rounding_sizes
 
 NAMES = tuple(f"link{number}" for number in range(5))
 SIZES = dict(zip(NAMES, (1e-2, 2e-3, 5e-3, 1e-3, 3e-3), strict=True))
@@ -199,8 +200,53 @@ def test_errors_below_the_rounding_of_the_chain_are_carried_enlarged() -> None:
         first = Link("first", "first", ("x",), ("x",), lambda s: {"x": s["x"] if added is None else s["x"] + added})
         return Chain("c", (first, Link("then", "then", ("x",), ("x",), rounding)), (Outcome("x", OutcomeKind.LATENT),))
 
-    found = forecast(chain(None), chain(error), Plan({0: {"x": x}}, 20))
-    assert found.outcomes["x"].median == pytest.approx(float(error.norm()), rel=0.2)
+    found = forecast(chain(None), chain(error), Plan({seed: {"x": x} for seed in range(20)}, 1))
+    assert found.components[0].contribution("x") == pytest.approx(float(error.norm()), rel=0.2)
+
+
+def test_what_is_rounded_anew_is_known_from_exact_arithmetic() -> None:
+    """Two float32 products that differ in their input err independently: sqrt(2) of what one errs from float64."""
+    truth = linear("truth", maps())
+    anew, exactly = 0.0, 0.0
+    for seed in range(40):
+        sizes = rounding_sizes(truth, start(seed), seed)
+        anew += sum(size**2 for size in sizes.values())
+        for visit in truth.walk(start(seed)):
+            exact = maps()[visit.link.name].double() @ visit.before["x"].double()
+            exactly += float((visit.given["x"] - exact).norm()) ** 2
+    assert math.sqrt(anew / exactly) == pytest.approx(math.sqrt(2), rel=0.1)
+
+
+def reordered(name: str, first: int) -> Chain:
+    """The same sums in another order from link `first` on: float32 rounds them otherwise."""
+    order = torch.randperm(WIDTH, generator=torch.Generator().manual_seed(1))
+
+    def link(index: int, label: str, weight: torch.Tensor) -> Link:
+        def forward(state: State) -> State:
+            if index < first:
+                return {"x": weight @ state["x"]}
+            return {"x": (weight[:, order].T * state["x"][order].unsqueeze(1)).sum(dim=0)}
+
+        return Link(label, label, ("x",), ("x",), forward)
+
+    links = tuple(link(index, *each) for index, each in enumerate(maps().items()))
+    return Chain(name, links, (Outcome("x", OutcomeKind.LATENT),))
+
+
+def test_a_drift_as_small_as_the_truths_rounding_is_forecast() -> None:
+    truth = linear("truth", maps())
+    made = forecast(truth, reordered("own", 0), Plan({seed: start(seed) for seed in range(4)}, 4))
+    (checked,) = check((truth, reordered("own", 0)), made, (range(10, 20), start))
+    assert checked.holds, checked.ratios
+    assert made.outcomes["x"].median < 1e-6
+    assert made.floors["x"] == pytest.approx(made.outcomes["x"].median, rel=1.0)
+
+
+def test_what_comes_before_the_first_error_is_not_rounded_anew() -> None:
+    truth = linear("truth", maps())
+    late, early = (forecast(truth, reordered("own", first), Plan({0: start()}, 20)) for first in (4, 0))
+    assert late.outcomes["x"].median < 0.7 * early.outcomes["x"].median
+    assert late.floors == early.floors
 
 
 def test_without_local_errors_there_is_no_drift() -> None:

@@ -29,7 +29,18 @@ def two_outcomes(locals_: tuple[float, float, float] = (1e-3, 2e-3, 4e-3)) -> Fo
         component("audio", locals_[2], frames=0.0, sound=3.0),
     )
     outcomes = {"frames": Distribution((3e-3,)), "sound": Distribution((1e-2,))}
-    return Forecast("truth", "own", (0,), outcomes, components, (), (), (), {"frames": 1.0, "sound": 1.0})
+    return Forecast(
+        "truth",
+        "own",
+        (0,),
+        outcomes,
+        components,
+        (),
+        (),
+        (),
+        {"frames": 1.0, "sound": 1.0},
+        {"frames": 0.0, "sound": 0.0},
+    )
 
 
 @pytest.mark.parametrize("share", Share)
