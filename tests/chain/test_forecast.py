@@ -10,7 +10,7 @@ from chain_cases import WIDTH, Error, Guided, counted, fresh, linear, matrix, no
 
 from parity.chain import Chain, Link, Outcome, OutcomeKind, State
 from parity.errors import BadInputError, IncompleteError
-from parity.forecast import Forecast, Plan, check, forecast
+from parity.forecast import Checked, Forecast, Plan, check, forecast
 from parity.forecast.local import local_errors
 from parity.forecast.model import ErrorModel
 from parity.forecast.rounding import rounding_sizes
@@ -134,6 +134,7 @@ def test_errors_that_repeat_add_up_and_others_add_in_squares() -> None:
     alike = forecast(repeated(None), repeated(error), Plan({0: start()}, 8))
     assert alike.outcomes["x"].median == pytest.approx(9e-3, rel=0.2)
     assert alike.components[0].across_links == pytest.approx(1.0, abs=1e-4)
+    assert alike.components[0].local == pytest.approx(1e-3, rel=0.05), "the root of the mean square over the uses"
     names = [f"use{number}" for number in range(9)]
     identity = {name: torch.eye(WIDTH) for name in names}
     unlike = linear("own", identity, fresh(dict.fromkeys(names, 1e-3)))
@@ -253,6 +254,32 @@ def test_without_local_errors_there_is_no_drift() -> None:
     found = forecast(linear("truth", maps()), linear("own", maps()), Plan({0: start()}, 2))
     assert found.outcomes["x"].samples == (0.0, 0.0)
     assert all(component.local == 0 and component.amplification("x") > 0 for component in found.components)
+
+
+@pytest.mark.parametrize("takes", [("x",), ("x", "y")], ids=["never seen", "seen and dropped"])
+def test_an_error_ends_where_a_link_makes_a_tensor_anew(takes: tuple[str, ...]) -> None:
+    links = (
+        Link("lost", "lost", ("x",), ("y",), lambda state: {"y": state["x"]}),
+        Link("anew", "anew", takes, ("y",), lambda state: {"y": 2 * state["x"]}),
+    )
+    truth = Chain("truth", links, (Outcome("y", OutcomeKind.LATENT),))
+    off = replace(links[0], forward=lambda state: {"y": 1.1 * state["x"]})
+    found = forecast(truth, replace(truth, links=(off, links[1])), Plan({0: start()}, 2))
+    assert found.components[0].local == pytest.approx(0.1)
+    assert found.outcomes["y"].samples == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(("drift", "within"), [(2.1e-3, 1), (1.9e-3, 2), (0.51e-3, 2), (0.49e-3, 1)])
+def test_a_forecast_holds_where_every_seed_is_within_the_factor(drift: float, within: int) -> None:
+    found = Checked("x", 1e-3, {0: 1e-3, 1: drift}, 2.0)
+    assert found.within == within
+    assert found.holds == (within == 2)
+
+
+def test_no_drift_is_forecast_by_no_drift_alone() -> None:
+    assert Checked("x", 0.0, {0: 0.0}, 2.0).holds
+    assert not Checked("x", 0.0, {0: 1e-9}, 2.0).holds
+    assert not Checked("x", 1e-9, {0: 0.0}, 2.0).holds
 
 
 def test_shapes_that_differ_are_refused() -> None:

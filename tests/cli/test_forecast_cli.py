@@ -111,6 +111,13 @@ def test_a_forecast_over_the_budget_exits_with_1(toy: Toy, capsys: pytest.Captur
     assert "over budget: sound" not in shown
 
 
+def test_the_upper_end_of_a_forecast_is_held_to_the_budget(toy: Toy, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["forecast", "--json", *FEW])
+    upper = document(capsys)["forecasts"][0]["quantiles"]["x"]["0.95"]
+    assert main(["forecast", "--budget", f"x={1.01 * upper}", *FEW]) == 0
+    assert main(["forecast", "--budget", f"x={0.99 * upper}", *FEW]) == 1
+
+
 def test_the_check_runs_what_was_forecast(toy: Toy, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["forecast", "--check", "--seeds", "5", "--json", *FEW]) == 0
     (one,) = document(capsys)["forecasts"]

@@ -163,6 +163,16 @@ def test_what_cannot_be_run_is_refused(request_: ChainRequest, told: str) -> Non
         pass
 
 
+def test_a_chain_follows_the_positions_that_it_is_given(newest: Generations) -> None:
+    """Its conditioning is kept from link to link, and made anew for another run."""
+    chain = without_decoders(newest.chain(TRUTH))
+    start = newest.start(0)
+    later = {**start, "video.positions": start["video.positions"] + 1.5}
+    before, moved = chain.run(start), chain.run(later)
+    assert not torch.equal(before["video.latent"], moved["video.latent"])
+    assert torch.equal(chain.run(start)["video.latent"], before["video.latent"])
+
+
 def test_a_chain_has_as_many_blocks_as_asked_for() -> None:
     with open_generations(ChainRequest(STEPS, blocks=3)) as found:
         components = found.chain(TRUTH).components

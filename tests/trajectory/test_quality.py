@@ -63,6 +63,19 @@ def test_log_spectral_distance_of_a_scaled_sound_is_the_change_of_level(factor: 
     assert log_spectral_distance(factor * SOUND, SOUND) == pytest.approx(abs(20 * math.log10(factor)), abs=1e-4)
 
 
+def test_log_spectral_distance_is_the_root_mean_square_over_frequency() -> None:
+    """An impulse and its echo, in one window: the level is that of 1 + g e^(-iwT), the same for every impulse."""
+    at, delay, strength = 700, 90, 0.4
+    clean, echoed = torch.zeros(2, WINDOW), torch.zeros(2, WINDOW)
+    clean[:, at] = echoed[:, at] = 1.0
+    echoed[:, at + delay] = strength
+    hann = [math.sin(math.pi * place / WINDOW) ** 2 for place in (at, at + delay)]
+    gain = strength * hann[1] / hann[0]
+    turns = torch.arange(WINDOW // 2 + 1, dtype=torch.float64) / WINDOW * 2 * math.pi * delay
+    levels = 10 * torch.log10(1 + gain**2 + 2 * gain * torch.cos(turns))
+    assert log_spectral_distance(echoed, clean) == pytest.approx(float(levels.square().mean().sqrt()), rel=1e-6)
+
+
 def test_log_spectral_distance_hears_no_sign() -> None:
     assert log_spectral_distance(-SOUND, SOUND) == pytest.approx(0, abs=1e-9)
     assert snr(-SOUND, SOUND) == pytest.approx(-20 * math.log10(2), abs=1e-6)
