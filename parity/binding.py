@@ -1,6 +1,6 @@
 """What a model brings to the harness: its cases, and how they are run and recorded."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -9,18 +9,13 @@ from typing import Protocol
 
 from parity.capture import Selection
 from parity.chain import ChainRequest, Chains
+from parity.chain.progress import Progress as Progress
+from parity.chain.progress import silent as silent
 from parity.errors import BadInputError
 from parity.judge import Budgets
 from parity.run.record import RunResult
 from parity.store import Manifest, WriteLimits
 from parity.trajectory import StepTaps
-
-# Called with (what is running, steps done, steps in all).
-Progress = Callable[[str, int, int], None]
-
-
-def silent(_what: str, _done: int, _total: int) -> None:
-    """Show no progress."""
 
 
 @dataclass(frozen=True)

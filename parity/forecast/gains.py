@@ -1,7 +1,7 @@
 """The gain of each link, of each step, and of each linear combination."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -44,7 +44,7 @@ def gains(chain: Chain, start: State, seed: int) -> tuple[list[Gain], list[Gain]
     return links, steps
 
 
-def probe(state: State, keys: tuple[str, ...] | list[str], generator: torch.Generator) -> dict[str, Tensor]:
+def probe(state: State, keys: Sequence[str], generator: torch.Generator) -> dict[str, Tensor]:
     """Draw white noise for some tensors of a state, PROBE times as large as each."""
     return {key: white(state[key], PROBE * length([state[key]]), generator) for key in keys}
 
