@@ -1,5 +1,6 @@
 """From links measured one by one to the drift at the end of the run."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from statistics import median
 from parity.chain import Chain, State
 from parity.chain.progress import Progress, silent
 from parity.chain.vectors import length, ratio
+from parity.errors import BadInputError, IncompleteError
 from parity.forecast.carry import Error, Passage, carry
 from parity.forecast.gains import PROBE, Combinations, gains, merged, merged_combinations
 from parity.forecast.local import Use, by_component, local_errors, relative_size
@@ -16,17 +18,26 @@ from parity.forecast.record import ComponentForecast, Distribution, Forecast, Ga
 from parity.forecast.rounding import rounding_beside, rounding_model, rounding_sizes
 
 LEAST_PROBE = 2.0**-10
-FLOOR_SCALE = 2.0**12
 """Local errors below this are made larger before they are carried, and the result smaller by as much: the differences
 of a float32 chain must stand out from its own rounding."""
+FLOOR_SCALE = 2.0**12
+"""How much larger the truth's own rounding is carried, for the same reason."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a forecast is drawn from: the truth's runs from `starts` (by seed), `draws` of errors along each."""
+    """What a forecast is drawn from: the truth's runs from `starts` (by seed), `draws` of errors along each.
+
+    BadInputError where there are none.
+    """
 
     starts: Mapping[int, State]
     draws: int = 3
+
+    def __post_init__(self) -> None:
+        if not self.starts or self.draws < 1:
+            got = f"{len(self.starts)} starts, {self.draws} draws"
+            raise BadInputError("forecast", got, "one of each or more", "ask for more")
 
 
 @dataclass
@@ -49,7 +60,8 @@ def forecast(truth: Chain, own: Chain, plan: Plan, progress: Progress = silent) 
 
     Along the truth's run from each start the local errors of `own` are measured, a model of them is drawn from and
     carried to the end: all components at once for the distribution, each alone for what it contributes. The gains of
-    links and steps are measured beside, with white probes.
+    links and steps are measured beside, with white probes. IncompleteError for chains that do not pair off, and where
+    an error is relative to nothing.
     """
     gathered = _Gathered()
     for done, (seed, start) in enumerate(plan.starts.items()):
@@ -66,8 +78,12 @@ def forecast(truth: Chain, own: Chain, plan: Plan, progress: Progress = silent) 
 
 def _note_local(gathered: _Gathered, uses: Sequence[Use]) -> None:
     for component, found in by_component(uses).items():
+        size = relative_size(found)
+        if not math.isfinite(size):
+            got = "an error where the truth is zero throughout"
+            raise IncompleteError(f"component {component}", got, "something to be relative to", "choose another start")
         gathered.uses[component] = found
-        gathered.sizes[component].append(relative_size(found))
+        gathered.sizes[component].append(size)
         gathered.correlations[component].append(mean_correlations(found))
 
 

@@ -288,6 +288,22 @@ def test_shapes_that_differ_are_refused() -> None:
         forecast(linear("truth", maps()), wide, Plan({0: start()}, 1))
 
 
+def test_an_error_relative_to_nothing_is_refused() -> None:
+    nothing = {name: torch.zeros(WIDTH, WIDTH) for name in NAMES}
+
+    def error(_name: str, x: torch.Tensor) -> torch.Tensor:
+        return torch.full_like(x, 1e-3)
+
+    with pytest.raises(IncompleteError, match="component link0: an error where the truth is zero"):
+        forecast(linear("truth", nothing), linear("own", nothing, error), Plan({0: start()}, 1))
+
+
+@pytest.mark.parametrize(("starts", "draws"), [({}, 1), ({0: {"x": torch.ones(WIDTH)}}, 0)])
+def test_a_forecast_from_nothing_is_refused(starts: dict[int, State], draws: int) -> None:
+    with pytest.raises(BadInputError, match="one of each or more"):
+        Plan(starts, draws)
+
+
 def test_a_component_is_drawn_alone_as_it_is_among_others() -> None:
     uses = local_errors(linear("truth", maps()), linear("own", maps(), fresh(SIZES)), start())
     model = ErrorModel.measured(uses)
