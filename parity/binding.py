@@ -1,24 +1,22 @@
 """What a model brings to the harness: its cases, and how they are run and recorded."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Protocol
 
 from parity.capture import Selection
+from parity.chain import ChainRequest, Chains
+from parity.chain.progress import Progress as Progress
+from parity.chain.progress import silent as silent
 from parity.errors import BadInputError
 from parity.judge import Budgets
 from parity.report import Report
 from parity.run.record import RunResult
 from parity.store import Manifest, WriteLimits
-
-# Called with (what is running, steps done, steps in all).
-Progress = Callable[[str, int, int], None]
-
-
-def silent(_what: str, _done: int, _total: int) -> None:
-    """Show no progress."""
+from parity.trajectory import StepTaps
 
 
 @dataclass(frozen=True)
@@ -125,6 +123,18 @@ class Binding(Protocol):
 
     def compare_live(self, dump: Path, progress: Progress = silent) -> RunResult:
         """Run the candidate on the case of a dump, and judge it against the dump."""
+        ...
+
+    def numerics(self) -> Mapping[str, str]:
+        """Name each way to compute a whole run, and what it rounds; the first is the truth."""
+        ...
+
+    def chains(self, request: ChainRequest) -> AbstractContextManager[Chains]:
+        """Lay out a whole run as chains of links, one for each of the numerics, while the block lasts."""
+        ...
+
+    def step_taps(self) -> StepTaps:
+        """Say which taps show the state behind a denoise step, and its guidance."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
@@ -9,12 +10,15 @@ from pathlib import Path
 import torch
 
 from parity.binding import CaptureRequest, GateOutcome, GateRequest, Progress, RunRequest, silent
+from parity.chain import ChainRequest, Chains
 from parity.errors import BadInputError
 from parity.judge import Budgets
 from parity.ltx23.choice import chosen_suites, installed, known_release
+from parity.ltx23.forecasting import open_generations
 from parity.ltx23.gate import Gate
 from parity.ltx23.generation import CASE as GENERATION
 from parity.ltx23.generation import Groups
+from parity.ltx23.numerics import VARIANTS
 from parity.ltx23.recording import SIDES, record, require_current
 from parity.ltx23.stage import Case
 from parity.ltx23.stages import CASES, FAULTS, STAGES, budgets_of_all_stages, chosen_cases
@@ -25,6 +29,7 @@ from parity.run.judging import Bar, judge_forward
 from parity.run.oracle import RecordedOracle
 from parity.run.record import CaseResult, RunResult
 from parity.store import Dump, Manifest
+from parity.trajectory import StepTaps
 
 RECORDINGS = Path(str(files("reference_dumps"))) / "recorded"
 
@@ -109,6 +114,18 @@ class LTX23:
                 progress(job.label, len(forwards), len(forwards))
             found = CaseResult(job.suite, job.case_label, case.guards, opened.manifest.dtype, tuple(results))
         return RunResult((found,), {"candidate": "port", "reference": str(dump), "release": release})
+
+    def numerics(self) -> Mapping[str, str]:
+        """Name each way to compute a generation, and what it rounds; the first is the truth."""
+        return {variant.id: variant.says for variant in VARIANTS.values()}
+
+    def chains(self, request: ChainRequest) -> AbstractContextManager[Chains]:
+        """Lay out a generation from embedded text as chains of links."""
+        return open_generations(request)
+
+    def step_taps(self) -> StepTaps:
+        """Say which taps show the state behind a denoise step, and its guidance."""
+        return StepTaps(states=("*.next",), guided="guided", conditioned="x0_cond")
 
 
 def _bench(request: RunRequest) -> Bench:

@@ -28,6 +28,9 @@ FLAGS = {
     "compare": "--across-releases --details --help --json --live --model --output --quiet --suite",
     "show": "--help --json --model --pattern --quiet --taps --verify",
     "report": "--details --help --json --markdown --model --quiet",
+    "forecast": "--blocks --budget --check --device --draws --help --json --list --local --model --numerics --quiet "
+    "--release --runs --seeds --share --steps",
+    "trajectory": "--blocks --candidate --device --help --json --model --quiet --reference --release --seed --steps",
 }
 
 
