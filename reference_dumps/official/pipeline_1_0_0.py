@@ -3,16 +3,14 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from importlib import import_module
 from typing import Any
 from unittest import mock
 
 from torch import Tensor, nn
 
 from parity.ltx23.stages.pipeline.passes import Generation
-from parity.ltx23.terms import Load
 from reference_dumps.official import text
-from reference_dumps.official.pipeline_places import HQ_STRENGTHS, PIPELINES, OfficialPipeline, silent_progress
+from reference_dumps.official.pipeline_places import OfficialPipeline, silent_progress
 
 # What the pipelines make their evaluations of.
 _EVALUATIONS = (
@@ -25,12 +23,6 @@ _EVALUATIONS = (
 class FirstPipeline(OfficialPipeline):
     """A pipeline whose module's functions are wrapped."""
 
-    def __init__(self, request: Load):
-        super().__init__(request)
-        name, kind = PIPELINES[self.route]
-        self._module: Any = import_module(f"ltx_pipelines.{name}")
-        self._kind: Any = getattr(self._module, kind)
-
     def _generate(self, given: Generation) -> tuple[Any, ...]:
         options = self.options(given)
         if given.two_stages:
@@ -41,17 +33,10 @@ class FirstPipeline(OfficialPipeline):
         return self._built()(**options)
 
     def _built(self) -> Any:
-        files, (loras, distilled) = self.request.files, self.loras()
+        files = self.request.files
         checkpoint = "distilled_checkpoint_path" if self.route == "distilled" else "checkpoint_path"
-        more: dict[str, Any] = {checkpoint: str(files["checkpoint"])}
-        if self.route != "one-stage":
-            more["spatial_upsampler_path"] = str(files["upsampler"])
-        if distilled:
-            more["distilled_lora"] = distilled
-        if self.route == "hq":
-            more |= HQ_STRENGTHS
-        # A tuple, as its own command line gives it.
-        return self._kind(gemma_root=str(files["gemma"]), loras=tuple(loras), device=self.request.device, **more)
+        paths = {checkpoint: str(files["checkpoint"]), "gemma_root": str(files["gemma"])}
+        return self._kind(**paths, **self.arguments())
 
     def _watch(self, stack: ExitStack) -> None:
         from ltx_pipelines.utils import helpers

@@ -4,23 +4,15 @@ import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from importlib import import_module
 from typing import Any
 from unittest import mock
 
 from parity.ltx23.stages.pipeline.passes import Generation
-from parity.ltx23.terms import Load
-from reference_dumps.official.pipeline_places import HQ_STRENGTHS, PIPELINES, OfficialPipeline, silent_progress
+from reference_dumps.official.pipeline_places import OfficialPipeline, silent_progress
 
 
 class NewestPipeline(OfficialPipeline):
     """A pipeline whose blocks are wrapped: they are attributes of it, and are called."""
-
-    def __init__(self, request: Load):
-        super().__init__(request)
-        name, kind = PIPELINES[self.route]
-        self._module: Any = import_module(f"ltx_pipelines.{name}")
-        self._kind: Any = getattr(self._module, kind)
 
     def _generate(self, given: Generation) -> tuple[Any, ...]:
         pipeline = self._built()
@@ -31,16 +23,9 @@ class NewestPipeline(OfficialPipeline):
     def _built(self) -> Any:
         from ltx_pipelines.utils.model_paths import ModelPaths
 
-        files, (loras, distilled) = self.request.files, self.loras()
-        more: dict[str, Any] = {}
-        if self.route != "one-stage":
-            more["spatial_upsampler_path"] = str(files["upsampler"])
-        if distilled:
-            more["distilled_lora"] = distilled
-        if self.route == "hq":
-            more |= HQ_STRENGTHS
+        files = self.request.files
         paths = ModelPaths.from_monolith(str(files["checkpoint"]), str(files["gemma"]))
-        return self._kind(model_paths=paths, loras=tuple(loras), device=self.request.device, **more)
+        return self._kind(model_paths=paths, **self.arguments())
 
     def _wrap(self, pipeline: Any) -> None:
         around: dict[str, Callable[[Any], Callable[..., Any]]] = {

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 from unittest import mock
 
@@ -67,6 +68,9 @@ class OfficialPipeline(nn.Module):
         self.stages = nn.ModuleList([StagePlaces(), StagePlaces()])
         self.upsampled, self.frames, self.sound = Place(), Place(), Place()
         self._stage = -1
+        name, kind = PIPELINES[self.route]
+        self._module: Any = import_module(f"ltx_pipelines.{name}")
+        self._kind: Any = getattr(self._module, kind)
 
     def forward(self, given: Generation) -> None:
         """Run one generation to its last frame."""
@@ -86,6 +90,17 @@ class OfficialPipeline(nn.Module):
 
     def _generate(self, given: Generation) -> tuple[Any, ...]:
         raise AssertionError("each release has its own")
+
+    def arguments(self) -> dict[str, Any]:
+        """Give what the pipelines of both releases are built from, but for the checkpoint and Gemma."""
+        loras, distilled = self._lora("lora"), self._lora("distilled_lora")
+        # A tuple, as the high-quality command line gives it.
+        found: dict[str, Any] = {"loras": tuple(loras), "device": self.request.device}
+        if self.route != "one-stage":
+            found["spatial_upsampler_path"] = str(self.request.files["upsampler"])
+        if distilled:
+            found["distilled_lora"] = distilled
+        return found | (HQ_STRENGTHS if self.route == "hq" else {})
 
     def next_stage(self) -> StagePlaces:
         """Give the places of the sampling stage that begins."""
@@ -143,10 +158,6 @@ class OfficialPipeline(nn.Module):
         from ltx_pipelines.utils.args import ImageConditioningInput
 
         return ImageConditioningInput(str(self.request.files["picture"]), place.frame, place.strength, place.crf)
-
-    def loras(self) -> tuple[list[Any], list[Any]]:
-        """Give the LoRAs of the user, and the distilled one."""
-        return self._lora("lora"), self._lora("distilled_lora")
 
     def _lora(self, name: str) -> list[Any]:
         from ltx_core.loader import LTXV_LORA_COMFY_RENAMING_MAP, LoraPathStrengthAndSDOps
