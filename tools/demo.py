@@ -26,9 +26,9 @@ _CLIP = ["--height", "128", "--width", "192", "--num-frames", "25", "--steps", "
 _GUIDANCE = ["--video-stg-blocks", "1", "--audio-stg-blocks", "1"]
 _NEXT = """With real weights: docs/GENERATE.md says what to download and what to run. In short, on a GPU:
   ltx-parity gate --device cuda
-  ltx-generate --checkpoint ltx-2.3-22b-dev.safetensors --distilled-lora ltx-2.3-22b-distilled-lora.safetensors \\
-      --spatial-upsampler ltx-2.3-spatial-upscaler-x2.safetensors --gemma-root gemma-3-12b \\
-      --prompt "..." --output clip.mp4"""
+  ltx-generate --checkpoint ltx-2.3-22b-dev.safetensors --gemma-root gemma-3-12b \\
+      --distilled-lora ltx-2.3-22b-distilled-lora-384-1.1.safetensors \\
+      --spatial-upsampler ltx-2.3-spatial-upscaler-x2-1.1.safetensors --prompt "..." --output clip.mp4"""
 
 
 def main() -> int:
