@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+ATTENTION_KERNELS = ("auto", "math", "flash", "efficient", "cudnn")
+
 
 def commas(text: str) -> tuple[str, ...]:
     """Names separated by commas."""
@@ -49,3 +51,15 @@ def fraction(text: str) -> float:
     if not 0 < number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0 and 1")
     return number
+
+
+def budget(text: str) -> tuple[str | None, float]:
+    """An error above 0, or NAME=ERROR for one outcome."""
+    name, equals, number = text.rpartition("=")
+    try:
+        value = float(number)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf") or (equals and not name):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an error above 0, or NAME=ERROR")
+    return name or None, value
