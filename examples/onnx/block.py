@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-import exporting
-import graph
 import onnx
 import torch
 from safetensors.torch import load_file
 
+from examples.onnx import exporting, graph
 from ltx_port.checkpoint.file import CheckpointFile
 from ltx_port.checkpoint.load import load_transformer
 from ltx_port.release import release_named
@@ -42,7 +41,7 @@ def make(folder: Path, release: str, target: Path) -> onnx.ModelProto:
     model = load_transformer(checkpoint, torch.device("cpu"), torch.float32, release_named(release))
     given = load_file(folder / "given.safetensors")
     inputs = {name: given[f"transformer.pass_cond.{name}"] for name in INPUTS}
-    made = exporting.export(exporting.Shown(model.blocks[BLOCK], _call), inputs, target)
+    made = exporting.export(exporting.Shown(model.blocks[BLOCK], _call), inputs, target, folded=True)
     for stream in ("video", "audio"):
         attention = f"{stream}/self_attn/attn"
         graph.fuse_projections(made, [f"{attention}/to_{part}" for part in "qkv"], f"{attention}/qkv")

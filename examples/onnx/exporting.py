@@ -47,8 +47,12 @@ def _keep(seen: dict[str, Tensor], name: str, value: Tensor | tuple[Tensor, ...]
     seen[name] = value.clone() if isinstance(value, Tensor) else torch.stack(list(value))
 
 
-def export(shown: Shown, inputs: Mapping[str, Tensor], path: Path) -> onnx.ModelProto:
-    """Export with the inputs' names; outputs have the names that `shown` gives them."""
+def export(shown: Shown, inputs: Mapping[str, Tensor], path: Path, folded: bool) -> onnx.ModelProto:
+    """Export with the inputs' names; outputs have the names that `shown` gives them.
+
+    `folded` computes what depends on weights alone, so that a projection is a product with a constant: this takes as
+    long as all else, and onnxruntime does it again.
+    """
     given = tuple(inputs.values())
     with torch.no_grad(), warnings.catch_warnings():
         # The exporter warns of itself: of its own deprecated calls, and of packages that it looks for.
@@ -56,7 +60,13 @@ def export(shown: Shown, inputs: Mapping[str, Tensor], path: Path) -> onnx.Model
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         shown.eval()(*given)
         program = torch.onnx.export(
-            shown, given, input_names=list(inputs), output_names=shown.names, dynamo=True, verbose=False
+            shown,
+            given,
+            input_names=list(inputs),
+            output_names=shown.names,
+            dynamo=True,
+            verbose=False,
+            optimize=folded,
         )
         assert program is not None
         program.save(path)

@@ -1,6 +1,7 @@
 """Changes of an ONNX graph: the layouts of a deployment, and faults of the kind that deployments have."""
 
 from collections.abc import Sequence
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import numpy as np
@@ -153,13 +154,9 @@ def _hide(model: ModelProto, name: str) -> None:
 
 
 def _sort(model: ModelProto) -> None:
-    known = {one.name for one in (*model.graph.input, *model.graph.initializer)} | {""}
-    waiting, ordered = list(model.graph.node), []
-    while waiting:
-        ready = [node for node in waiting if all(name in known for name in node.input)]
-        assert ready, "a graph that cannot run"
-        known.update(name for node in ready for name in node.output)
-        ordered += ready
-        waiting = [node for node in waiting if not any(node is one for one in ready)]
+    nodes = list(model.graph.node)
+    maker = {name: number for number, node in enumerate(nodes) for name in node.output}
+    before = {number: {maker[n] for n in node.input if n in maker} for number, node in enumerate(nodes)}
+    ordered = [nodes[number] for number in TopologicalSorter(before).static_order()]
     del model.graph.node[:]
     model.graph.node.extend(ordered)

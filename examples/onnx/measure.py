@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Measure the error budget that onnxruntime needs: its levels of optimization, on one thread and on two.
 
 Prints, for each variant, the largest relative L2 error of any tap, and the largest error of any element over its
@@ -12,11 +11,10 @@ import tempfile
 from pathlib import Path
 
 import onnxruntime
-import run
-import runtime
 import torch
 from rich.console import Console
 
+from examples.onnx import run, runtime
 from parity.foreign.files import ForeignFile
 from parity.foreign.judging import ForeignPair, compare_foreign
 from parity.foreign.mapping import TapMapping

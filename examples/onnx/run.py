@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """One block of the transformer and the vocoder in onnxruntime, judged beside the official code; then with faults.
 
 Exit code 0 where the models as they are stay within their budgets, and every planted fault is found at its tap.
@@ -15,13 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import block
-import graph
 import onnx
-import runtime
-import vocoder
 from rich.console import Console
 
+from examples.onnx import block, graph, runtime, vocoder
 from parity.cli import main as parity
 from reference_dumps.official.installed import installed_release
 

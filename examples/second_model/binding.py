@@ -17,12 +17,12 @@ def _tokens(batch: int, length: int) -> Argument:
 
 
 def _exact_gelu(model: torch.nn.Module) -> None:
-    for block in model.h:
+    for block in _blocks(model):
         block.gelu = torch.nn.GELU()
 
 
 def _unscaled(model: torch.nn.Module) -> None:
-    for block in model.h:
+    for block in _blocks(model):
         block.heads.scale = 8.0**0.5
 
 
