@@ -1,5 +1,6 @@
 """One-pass, bounded-memory comparison of two tensors."""
 
+from parity.metrics.engines import engine_name
 from parity.metrics.equal import compare_equal
 from parity.metrics.histograms import ERROR_BINS, ULP_BINS
 from parity.metrics.onepass import compare
@@ -27,4 +28,5 @@ __all__ = [
     "WorstElement",
     "compare",
     "compare_equal",
+    "engine_name",
 ]
