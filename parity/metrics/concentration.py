@@ -45,10 +45,11 @@ class AxisSums:
 
     def finish(self) -> tuple[AxisConcentration, ...]:
         """For each tracked axis the index of most squared error; nothing where there is no error."""
-        return tuple(_largest(axis, self._sums[axis]) for axis in sorted(self._sums) if self._sums[axis].any())
+        found = (_largest(axis, self._sums[axis]) for axis in sorted(self._sums))
+        return tuple(entry for entry in found if entry is not None)
 
     def _add(self, window: Window) -> None:
-        if not window.sums.any():
+        if window.exponent != self._exponent and not window.sums.any():
             return  # Zeros carry no scale: aligning to theirs could wipe out sums that are small but not zero.
         size, values = self._sizes[window.axis], self._aligned(window.sums, window.exponent)
         if window.axis not in self._sums:
@@ -119,7 +120,10 @@ def _row_sums(rows: _Rows) -> Iterator[Tensor]:
         yield rows.tail.sum(dim=0, keepdim=True)
 
 
-def _largest(axis: int, sums: Tensor) -> AxisConcentration:
-    index, total = int(sums.argmax()), float(sums.sum())
+def _largest(axis: int, sums: Tensor) -> AxisConcentration | None:
+    total = float(sums.sum())
+    if total == 0:
+        return None
+    index = int(sums.argmax())
     share = float(sums[index]) / total if math.isfinite(total) else math.nan
     return AxisConcentration(axis, index, share, share * sums.numel())

@@ -1,8 +1,10 @@
 """Fixed logarithmic bins, found from the bits of a float64 rather than from a logarithm."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -78,13 +80,5 @@ def upper_quantiles(histogram: Mapping[float, int], levels: Sequence[float], mos
     total = sum(histogram.values())
     if total == 0 or most == 0:
         return dict.fromkeys(levels, 0.0 if total else math.nan)
-    return {level: _upper_quantile(histogram, math.ceil(level * total), most) for level in levels}
-
-
-def _upper_quantile(histogram: Mapping[float, int], rank: int, most: float) -> float:
-    seen = 0
-    for edge, count in histogram.items():
-        seen += count
-        if seen >= rank:
-            return min(edge, most)
-    return most
+    edges, seen = list(histogram), list(accumulate(histogram.values()))
+    return {level: min(edges[bisect_left(seen, math.ceil(level * total))], most) for level in levels}

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from parity.metrics.exactness import Pair, widened
 from parity.metrics.record import NonFinite, NonFiniteCounts
+from parity.metrics.worst import coordinates
 
 FINITE, NAN, POSITIVE, NEGATIVE = range(4)
 
@@ -55,9 +55,7 @@ class NonFiniteTally:
 
     def place(self, shape: Sequence[int]) -> tuple[int, ...] | None:
         """Coordinates of the first element, in row-major order, that is not finite on either side."""
-        if self.first is None:
-            return None
-        return tuple(int(index) for index in np.unravel_index(self.first, shape))
+        return None if self.first is None else coordinates(self.first, shape)
 
 
 class Cleaned(NamedTuple):

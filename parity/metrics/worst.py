@@ -33,7 +33,7 @@ class WorstElements:
         """Consider elements that are not among those considered before, one row each (all errors nonzero)."""
         if not len(rows):
             return
-        rows = np.concatenate((self._rows, rows))
+        rows = np.concatenate((self._rows, rows)) if len(self._rows) else rows
         order = np.lexsort((rows[:, 0], -rows[:, 3]))
         self._rows = rows[order[: self._count]]
 
@@ -43,11 +43,16 @@ class WorstElements:
 
     def finish(self, shape: Sequence[int]) -> tuple[WorstElement, ...]:
         """The worst elements of a tensor of this shape, largest error first."""
-        places = [np.unravel_index(int(row[0]), shape) for row in self._rows]
-        return tuple(
-            WorstElement(tuple(int(index) for index in place), *row[1:].tolist())
-            for place, row in zip(places, self._rows, strict=True)
-        )
+        return tuple(WorstElement(coordinates(int(row[0]), shape), *row[1:]) for row in self._rows.tolist())
+
+
+def coordinates(position: int, shape: Sequence[int]) -> tuple[int, ...]:
+    """Indices on each axis of the element at a flat position in row-major order."""
+    found = []
+    for size in reversed(shape):
+        position, index = divmod(position, size)
+        found.append(index)
+    return tuple(reversed(found))
 
 
 def worst_rows(start: int, candidate: Tensor, reference: Tensor, error: Tensor, count: int) -> Rows:

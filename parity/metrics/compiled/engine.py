@@ -55,18 +55,24 @@ class CompiledEngine:
         if not hasattr(self._own, "desk"):
             self._own.desk = _Desk(self._pass)
         desk: _Desk = self._own.desk
-        found, done, size = Found(WorstElements(options.worst_count)), 0, pair.candidate.numel()
-        while done < size:
-            part = desk.measure(subject, options, start + done, pair.cut(done, size), floor)
-            _take(found, part)
-            done += part.elements
-            if done < size:
-                # The next tile has numbers whose squares no float64 can hold: rare enough to go the longer way.
-                stop = min(done + at.TILE, size)
-                tile = pair.cut(done, stop)
-                _take(found, _OTHER.measure(subject, options, start + done, tile, floor))
-                done = stop
+        found = desk.measure(subject, options, start, pair, floor)
+        size = pair.candidate.numel()
+        while found.elements < size:
+            # The next tile has numbers whose squares no float64 can hold: rare enough to go the longer way.
+            done = found.elements
+            stop = min(done + at.TILE, size)
+            _add(found, _LONGER.measure(subject, options, start + done, pair.cut(done, stop), floor))
+            if stop < size:
+                _add(found, desk.measure(subject, options, start + stop, pair.cut(stop, size), floor))
         return found
+
+
+_LONGER = TorchEngine()
+
+
+def _add(found: Found, more: Found) -> None:
+    found.merge(more)
+    found.windows += more.windows
 
 
 class _Desk:
@@ -126,9 +132,6 @@ class _Desk:
         return found
 
 
-_OTHER = TorchEngine()
-
-
 def _moments(sums: npt.NDArray[np.float64], most_steps: int) -> Moments:
     own, other, product, between, signed, absolute, most = sums[at.CANDIDATE_SQUARES : at.WORST_AT].tolist()
     squares = (ScaledSum(own), ScaledSum(other), ScaledSum(product), ScaledSum(between))
@@ -149,11 +152,6 @@ def _nonfinite(counts: npt.NDArray[np.int64]) -> NonFiniteTally:
 def _window(axis: "_Axis", columns: Tensor) -> Window:
     sums = columns[axis.column : axis.column + axis.width]
     return Window(axis.axis, axis.first, sums.view(-1, axis.size).sum(dim=0) if axis.width > axis.size else sums)
-
-
-def _take(found: Found, part: Found) -> None:
-    found.merge(part)
-    found.windows += part.windows
 
 
 class _Axis(NamedTuple):
