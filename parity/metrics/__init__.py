@@ -2,6 +2,8 @@
 
 from parity.metrics.engines import engine_name
 from parity.metrics.equal import compare_equal
+from parity.metrics.fingerprint import Fingerprint
+from parity.metrics.fingerprints import Fingerprints, fingerprints
 from parity.metrics.histograms import ERROR_BINS, ULP_BINS
 from parity.metrics.onepass import compare
 from parity.metrics.options import CLOSE_TOLERANCES, CompareOptions
@@ -20,6 +22,8 @@ __all__ = [
     "ULP_BINS",
     "AxisConcentration",
     "CompareOptions",
+    "Fingerprint",
+    "Fingerprints",
     "LiveTensor",
     "NonFinite",
     "NonFiniteCounts",
@@ -29,4 +33,5 @@ __all__ = [
     "compare",
     "compare_equal",
     "engine_name",
+    "fingerprints",
 ]

@@ -1,7 +1,6 @@
 """The engine that runs the compiled pass."""
 
 import threading
-from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -13,7 +12,9 @@ from torch import Tensor
 
 from parity.metrics import concentration
 from parity.metrics.compiled import layout as at
-from parity.metrics.compiled.drive import compiled
+from parity.metrics.compiled.cached import Pass
+from parity.metrics.compiled.drive import comparison_pass
+from parity.metrics.compiled.kinds import KINDS
 from parity.metrics.concentration import Window
 from parity.metrics.exactness import Pair, require_exact
 from parity.metrics.found import Found, Moments, Subject
@@ -23,18 +24,6 @@ from parity.metrics.scaled import ScaledSum
 from parity.metrics.torch_engine import TorchEngine
 from parity.metrics.worst import WorstElements
 
-KINDS = {
-    torch.float64: at.FLOAT64,
-    torch.float32: at.FLOAT32,
-    torch.bfloat16: at.BFLOAT16,
-    torch.float16: at.FLOAT16,
-    torch.int64: at.INT64,
-    torch.int32: at.INT32,
-    torch.int16: at.INT16,
-    torch.int8: at.INT8,
-    torch.uint8: at.UINT8,
-    torch.bool: at.UINT8,
-}
 # Columns of a short axis are kept several times over, for vectors to be filled.
 _LEAST_WIDTH = 64
 
@@ -45,7 +34,7 @@ class CompiledEngine:
     name = f"numba {numba.__version__}"
 
     def __init__(self) -> None:
-        self._pass = compiled()
+        self._pass = comparison_pass()
         self._own = threading.local()
 
     def measure(self, subject: Subject, options: CompareOptions, start: int, pair: Pair, floor: float) -> Found:
@@ -78,7 +67,7 @@ def _add(found: Found, more: Found) -> None:
 class _Desk:
     """The memory that one thread works in."""
 
-    def __init__(self, run: Callable[[int], int]):
+    def __init__(self, run: Pass):
         self._run = run
         self._counts = np.zeros(at.COUNT_FIELDS, np.int64)
         self._sums = np.zeros(at.WORST_AT)

@@ -26,6 +26,16 @@ _MOST_WHOLE = float(2**63 - 1024)
 
 
 @kernel
+def bytes_of(kind: int) -> int:
+    """How many bytes an element has."""
+    if kind in (FLOAT32, INT32):
+        return 4
+    if kind in (FLOAT64, INT64):
+        return 8
+    return 2 if kind in (BFLOAT16, FLOAT16, INT16) else 1
+
+
+@kernel
 def widen(kind: int, address: int, count: int, out: Float64s) -> None:
     """Write `count` elements from an address on as float64; an int64 beyond 2**53 is rounded."""
     if kind == FLOAT32:
