@@ -40,8 +40,10 @@ def engine_for(device: torch.device, options: CompareOptions) -> Engine:
     return compiled
 
 
-def engine_name() -> str:
-    """Say what compares tensors on the CPU here, and why where it is the slower engine."""
+def engine_name(device: torch.device | str = "cpu") -> str:
+    """Say what measures tensors on a device here, and why where that is the slower engine."""
+    if torch.device(device).type != "cpu":
+        return _torch_engine().name
     compiled = _compiled_engine()
     return f"{_torch_engine().name} ({compiled})" if isinstance(compiled, str) else compiled.name
 

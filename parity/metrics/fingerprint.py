@@ -11,11 +11,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from parity.errors import BadInputError
+from parity.metrics import codec
 from parity.metrics.exactness import widened
 from parity.metrics.histograms import ERROR_BINS, error_histogram
 from parity.metrics.record import NonFiniteCounts
 
 PROJECTION_COUNT = 4
+POWER_COUNT = 4
 # Elements that share one set of random signs; each tile of them has one more for each projection.
 SIGN_TILE = 512
 SEED = 20_231_107
@@ -43,6 +46,21 @@ class Fingerprint:
     moments: tuple[float, float, float, float]
     sizes: Mapping[float, int]
     projections: tuple[float, float, float, float]
+
+    @classmethod
+    def from_json(cls, value: object, where: str) -> "Fingerprint":
+        """The record of a JSON value; raises `BadInputError` for anything that `codec.encode` did not make of one."""
+        found = codec.decode(cls, value, where)
+        agree = {
+            "elements": found.elements == math.prod(found.shape),
+            "sizes": sum(found.sizes.values()) + found.nonfinite.total == found.elements,
+            "moments": len(found.moments) == POWER_COUNT,
+            "projections": len(found.projections) == PROJECTION_COUNT,
+        }
+        wrong = [name for name, agrees in agree.items() if not agrees]
+        if wrong:
+            raise BadInputError(where, f"{', '.join(wrong)} contradicting the rest", "one tensor's", "capture again")
+        return found
 
 
 class Figures(NamedTuple):

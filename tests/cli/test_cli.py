@@ -22,7 +22,8 @@ CAPTURE = ["--case", "small", "--side", "port", "--dtype", "bfloat16", "--quiet"
 FLAGS = {
     "run": "--attention --case --details --device --dtype --fault --help --jobs --json --list --model --output --quiet "
     "--real-size --reference --release --stage --suite --threads",
-    "capture": "--case --device --dtype --help --json --max-bytes --max-tokens --model --quiet --release --side --taps",
+    "capture": "--case --device --dtype --help --json --max-bytes --max-tokens --model --quiet --release --side "
+    "--statistics --taps",
     "compare": "--across-releases --details --help --json --live --model --output --quiet --suite",
     "show": "--help --json --model --pattern --quiet --taps --verify",
     "report": "--details --help --json --markdown --model --quiet",
