@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from metrics_oracle import FORMATS, Exact, ordinal
 
-from parity.metrics import compare
+from parity.metrics import CompareOptions, compare
 from parity.metrics.exactness import Pair
 from parity.metrics.ulp import ulp_distance
 
@@ -69,9 +69,11 @@ def test_a_float_reference_of_whole_numbers_counts_by_value():
     assert distance(torch.tensor([2, 7, 0]), reference) == [0, 2, 2**63 - 1024]
 
 
-@given(cases.pairs(nonfinite=False))
-def test_every_distance_lies_in_the_bin_that_counts_it(pair):
-    found, bounds = compare(*pair), [0, 1, *(2**k for k in range(1, 53)), 2**64]
+@cases.each_engine
+@settings(deadline=None)
+@given(pair=cases.pairs(nonfinite=False))
+def test_every_distance_lies_in_the_bin_that_counts_it(engine, pair):
+    found, bounds = compare(*pair, CompareOptions(engine=engine)), [0, 1, *(2**k for k in range(1, 53)), 2**64]
     expected = {}
     for steps in Exact(*pair).distances:
         upper = next(bound for bound in bounds if steps <= bound)
