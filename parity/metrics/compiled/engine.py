@@ -8,7 +8,6 @@ import numba
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from parity.metrics import concentration
 from parity.metrics.compiled import layout as at
@@ -23,6 +22,8 @@ from parity.metrics.options import CompareOptions
 from parity.metrics.scaled import ScaledSum
 from parity.metrics.torch_engine import TorchEngine
 from parity.metrics.worst import WorstElements
+
+Floats = npt.NDArray[np.float64]
 
 # Columns of a short axis are kept several times over, for vectors to be filled.
 _LEAST_WIDTH = 64
@@ -76,7 +77,8 @@ class _Desk:
     def measure(self, subject: Subject, options: CompareOptions, start: int, pair: Pair, floor: float) -> Found:
         """Measure as many elements as plain sums of squares can take."""
         plan = _plan(subject.shape, start, pair.candidate.numel(), concentration.TRACKED_AXIS_LIMIT)
-        columns = torch.zeros(plan.columns, dtype=torch.float64)
+        # From the system all zero: where there is no error they are never touched, nor made.
+        columns = np.zeros(plan.columns)
         self._clear(options, options.tolerances(subject.candidate_dtype), floor)
         job = np.array(self._job(options, start, pair, columns) + plan.rows, np.int64)
         elements = self._run(job.ctypes.data)
@@ -94,11 +96,19 @@ class _Desk:
         self._sums[at.RTOL], self._sums[at.ATOL] = tolerances
         self._sums[at.FLOOR] = floor
 
-    def _job(self, options: CompareOptions, start: int, pair: Pair, columns: Tensor) -> tuple[int, ...]:
+    def _job(self, options: CompareOptions, start: int, pair: Pair, columns: Floats) -> tuple[int, ...]:
         own, other = pair
         addresses = (own.data_ptr(), other.data_ptr(), *(array.ctypes.data for array in (self._counts, self._sums)))
         kinds = (KINDS[own.dtype], KINDS[other.dtype], own.element_size(), other.element_size())
-        return (*addresses, columns.data_ptr(), self._room.ctypes.data, *kinds, start, own.numel(), options.worst_count)
+        return (
+            *addresses,
+            columns.ctypes.data,
+            self._room.ctypes.data,
+            *kinds,
+            start,
+            own.numel(),
+            options.worst_count,
+        )
 
     def _found(self, options: CompareOptions, elements: int) -> Found:
         counts, sums = self._counts, self._sums
@@ -121,7 +131,7 @@ class _Desk:
         return found
 
 
-def _moments(sums: npt.NDArray[np.float64], most_steps: int) -> Moments:
+def _moments(sums: Floats, most_steps: int) -> Moments:
     own, other, product, between, signed, absolute, most = sums[at.CANDIDATE_SQUARES : at.WORST_AT].tolist()
     squares = (ScaledSum(own), ScaledSum(other), ScaledSum(product), ScaledSum(between))
     return Moments(*squares, signed, absolute, most, most_steps % 2**64)
@@ -138,8 +148,8 @@ def _nonfinite(counts: npt.NDArray[np.int64]) -> NonFiniteTally:
     )
 
 
-def _window(axis: "_Axis", columns: Tensor) -> Window:
-    sums = columns[axis.column : axis.column + axis.width]
+def _window(axis: "_Axis", columns: Floats) -> Window:
+    sums = torch.from_numpy(columns[axis.column : axis.column + axis.width])
     return Window(axis.axis, axis.first, sums.view(-1, axis.size).sum(dim=0) if axis.width > axis.size else sums)
 
 
