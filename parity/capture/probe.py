@@ -23,7 +23,8 @@ class Probe:
     """Watches one implementation through one forward pass.
 
     Used as a context manager around the call. Hooks and patched functions are gone when it ends, whatever
-    happened. After an undisturbed pass every declared tap has been seen once, else IncompleteError.
+    happened. After an undisturbed pass every declared tap has been seen once, else IncompleteError. With `next_pass`
+    between them it may watch several (constants are shown once).
     """
 
     def __init__(self, root: nn.Module, implementation: str, plan: TapPlan, visitor: Visitor):
@@ -68,14 +69,23 @@ class Probe:
         """Remove every hook; then, unless something failed already, refuse a pass that lacked a tap."""
         self._exit.close()
         if error is None:
-            missing = [name for name in self._expected if name not in self._seen]
-            if missing:
-                raise IncompleteError(
-                    missing[0],
-                    f"not reached ({len(missing)} of {len(self._expected)} taps)",
-                    "every declared tap once",
-                    "correct the catalogue or its `when`, or the implementation left a step out",
-                )
+            self._require_all()
+
+    def next_pass(self) -> None:
+        """Be ready for another pass of the same plan; IncompleteError where the one before lacked a tap."""
+        self._require_all()
+        self._seen = {watched.name for watched in self._constants}
+        self._module_calls.clear()
+
+    def _require_all(self) -> None:
+        missing = [name for name in self._expected if name not in self._seen]
+        if missing:
+            raise IncompleteError(
+                missing[0],
+                f"not reached ({len(missing)} of {len(self._expected)} taps)",
+                "every declared tap once",
+                "correct the catalogue or its `when`, or the implementation left a step out",
+            )
 
     def _require_callers(self) -> None:
         for path in (path for site in self._sites for path in site.calls if path not in self._modules):

@@ -25,7 +25,7 @@ def compare(
     """How a candidate tensor differs from a reference of the same shape, element by element in float64.
 
     Each element is read once. Memory is two reads of `options.chunk_elements`, and a constant, for each thread and
-    one more, whatever the size. What lies on a CUDA device is measured there. The dtypes may differ: no side is
+    two more, whatever the size. What lies on a CUDA device is measured there. The dtypes may differ: no side is
     rounded to the other's, except for the distance in representable steps. Raises `BadInputError` for unequal
     shapes, a dtype other than the floats of 16 to 64 bits, signed whole numbers, uint8 and bool, or an int64 beyond
     2**53 against a float; `IncompleteError` for a source that gives less than it promises.

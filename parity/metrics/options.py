@@ -9,6 +9,8 @@ import torch
 from parity.errors import BadInputError
 
 ENGINES = ("numba", "torch")
+# Engines may count what they find in one piece in 32 bits.
+MOST_CHUNK_ELEMENTS = 2**31
 
 # (relative, absolute). For floats these are the defaults of `torch.testing.assert_close`, so that
 # `close_fraction` reads the way PyTorch users expect; whole numbers and flags are close only when equal.
@@ -50,6 +52,9 @@ class CompareOptions:
 
     def __post_init__(self) -> None:
         self._require_at_least("chunk_elements", self.chunk_elements, 1)
+        if self.chunk_elements > MOST_CHUNK_ELEMENTS:
+            got = f"chunk_elements={self.chunk_elements}"
+            raise BadInputError(self.name, got, f"at most {MOST_CHUNK_ELEMENTS}", "lower chunk_elements")
         self._require_at_least("worst_count", self.worst_count, 0)
         self._require_at_least("threads", 1 if self.threads is None else self.threads, 1)
         if self.engine not in (None, *ENGINES):

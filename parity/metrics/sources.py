@@ -76,4 +76,4 @@ def read_checked(source: TensorSource, start: int, stop: int, where: str) -> tor
         got = f"read({start}, {stop}) gave {tuple(piece.shape)} of {piece.dtype}"
         expected = f"({stop - start},) of {source.dtype}"
         raise IncompleteError(where, got, expected, "check that the tensor was written completely")
-    return piece.detach()
+    return piece.detach().resolve_neg()

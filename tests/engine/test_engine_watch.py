@@ -138,3 +138,25 @@ def test_a_module_that_is_not_called_is_refused():
     with pytest.raises(IncompleteError) as caught:
         shown(Watch, root, {"a": "inner.0>out", "b": "inner.1>out"}, X)
     assert one_line(caught.value, "b", "not reached (1 of 2 taps)")
+
+
+@pytest.mark.parametrize("kind", [Watch, Probe])
+def test_several_passes_may_be_watched_and_each_must_be_whole(kind):
+    root, tokens = Tower(2), torch.randn(2, 3, 4)
+    seen = []
+
+    class Noting:
+        def visit(self, name, tensor):
+            seen.append(name)
+
+    ports = {"a": "blocks.0>out", "b": "blocks.1>out", "scale": "blocks.1>attr.scale"}
+    with kind(root, "own", plan_of(ports), Noting()) as probe:
+        root(tokens)
+        probe.next_pass()
+        root(tokens)
+        probe.next_pass()
+        root.blocks[0](tokens)
+        with pytest.raises(IncompleteError, match="not reached"):
+            probe.next_pass()
+        root.blocks[1](tokens)
+    assert seen == ["scale", "a", "b", "a", "b", "a", "b"]

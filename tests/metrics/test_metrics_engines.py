@@ -236,3 +236,10 @@ def test_a_cuda_tensor_compares_as_its_copy_does_and_stays_there(monkeypatch, dt
     assert most[0] < 1000
     assert_same_up_to_sum_order(found, expected)
     assert_same_up_to_sum_order(compare(left.t(), reference.t(), CompareOptions(chunk_elements=3001)), expected)
+
+
+@cases.each_engine
+def test_flags_and_whole_numbers_of_the_same_bytes_are_equal_and_not_identical(engine):
+    flags = torch.tensor([True, False, True])
+    found = compare(flags, flags.to(torch.uint8), CompareOptions(engine=engine))
+    assert (found.max_abs, found.close_fraction, found.identical) == (0.0, 1.0, False)

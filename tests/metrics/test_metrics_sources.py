@@ -140,6 +140,7 @@ def test_a_tensor_without_dense_data_is_refused(tensor):
     "choice",
     [
         {"chunk_elements": 0},
+        {"chunk_elements": 2**31 + 1},
         {"worst_count": -1},
         {"close_rtol": -1.0},
         {"close_atol": float("nan")},

@@ -82,7 +82,7 @@ class _Desk:
         self._clear(options, options.tolerances(subject.candidate_dtype), floor)
         job = np.array(self._job(options, start, pair, columns) + plan.rows, np.int64)
         elements = self._run(job.ctypes.data)
-        found = self._found(options, elements)
+        found = self._found(subject, options, elements)
         if found.moments.max_abs > 0:
             found.windows = tuple(_window(axis, columns) for axis in plan.axes)
         return found
@@ -110,13 +110,13 @@ class _Desk:
             options.worst_count,
         )
 
-    def _found(self, options: CompareOptions, elements: int) -> Found:
+    def _found(self, subject: Subject, options: CompareOptions, elements: int) -> Found:
         counts, sums = self._counts, self._sums
         found = Found(
             WorstElements(options.worst_count),
             elements,
             int(counts[at.CLOSE]),
-            bool(counts[at.SAME]),
+            bool(counts[at.SAME]) and subject.candidate_dtype == subject.reference_dtype,
             _moments(sums, int(counts[at.MOST_STEPS])),
             counts[at.ERRORS : at.STEPS].copy(),
             counts[at.STEPS : at.COUNT_FIELDS].copy(),
