@@ -8,7 +8,7 @@ from parity.metrics.compiled import layout as at
 from parity.metrics.compiled.bins import empty_tables
 from parity.metrics.compiled.cached import Pass, cached
 from parity.metrics.compiled.jit import int64_at
-from parity.metrics.compiled.tiles import add_tile, memory
+from parity.metrics.compiled.tiles import add_tile, fetch_ahead, memory
 
 
 def comparison_pass() -> Pass:
@@ -25,6 +25,7 @@ def _outermost(sources: str) -> Callable[[int], np.int64]:
         elements, start, tallied = here.job[at.ELEMENTS], np.int64(0), np.int64(0)
         while start < elements and sources:
             count = min(at.TILE, elements - start)
+            fetch_ahead(start, here)
             found = add_tile(start, count, here)
             if found < 0:
                 break

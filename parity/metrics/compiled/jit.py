@@ -54,6 +54,22 @@ def _pointer(element: Any, llvm_type: Any) -> Callable[[Any], Any]:
     return cast(Callable[[Any], Any], intrinsic(typed))
 
 
+def _prefetch(_context: Any, _address: Any) -> Any:
+    def generate(_code: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        byte, whole = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, whole, whole, whole])
+        function = builder.module.globals.get(_PREFETCH) or ir.Function(builder.module, kind, _PREFETCH)
+        # For reading, into the second-level cache, of data.
+        hints = [ir.Constant(whole, hint) for hint in (0, 2, 1)]
+        builder.call(function, [builder.inttoptr(arguments[0], byte), *hints])
+        return ir.Constant(ir.IntType(64), 0)
+
+    return types.int64(types.int64), generate
+
+
+_PREFETCH = "llvm.prefetch.p0"
+prefetch = cast(Callable[[Any], Any], intrinsic(_prefetch))
+
 bits_of_float64 = _bitcast(types.float64, types.int64, ir.IntType(64))
 float64_of_bits = _bitcast(types.int64, types.float64, ir.DoubleType())
 bits_of_float32 = _bitcast(types.float32, types.int32, ir.IntType(32))

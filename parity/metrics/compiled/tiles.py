@@ -21,6 +21,7 @@ from parity.metrics.compiled.jit import (
     int32_at,
     int64_at,
     kernel,
+    prefetch,
     uint32_at,
 )
 from parity.metrics.compiled.sums import compared, errors, extreme, spread, squares, subtract_whole
@@ -78,6 +79,16 @@ def memory(job: Int64s) -> Memory:
         int32_at(room + 7 * at.PITCH),
         uint32_at(room + at.TABLES_AT),
     )
+
+
+@kernel
+def fetch_ahead(start: np.int64, here: Memory) -> None:
+    """Ask for the tile after next: memory is waited for while this one is worked on."""
+    for side in range(2):
+        width = here.job[at.CANDIDATE_BYTES + side]
+        first = here.job[at.CANDIDATE + side] + (start + at.AHEAD) * width
+        for line in range(first, first + at.TILE * width, 64):
+            prefetch(line)
 
 
 @kernel
