@@ -16,7 +16,7 @@ TRACKED_AXIS_LIMIT = 2**20
 
 
 class Window(NamedTuple):
-    """Squared errors summed onto some indices of an axis, from `first` on and around its end; times 2**exponent."""
+    """Squared errors, some not 0, summed onto indices of an axis from `first` on and around its end; times 2**exponent."""
 
     axis: int
     first: int
@@ -49,8 +49,6 @@ class AxisSums:
         return tuple(entry for entry in found if entry is not None)
 
     def _add(self, window: Window) -> None:
-        if window.exponent != self._exponent and not window.sums.any():
-            return  # Zeros carry no scale: aligning to theirs could wipe out sums that are small but not zero.
         size, values = self._sizes[window.axis], self._aligned(window.sums, window.exponent)
         if window.axis not in self._sums:
             self._sums[window.axis] = torch.zeros(size, dtype=torch.float64, device=values.device)
@@ -63,7 +61,7 @@ class AxisSums:
         """Values as multiples of this object's power of two, which is raised first where it is less."""
         if exponent == self._exponent:
             return values
-        if exponent > self._exponent or not any(sums.any() for sums in self._sums.values()):
+        if exponent > self._exponent or not self._sums:
             self._sums = {axis: times_power(sums, self._exponent - exponent) for axis, sums in self._sums.items()}
             self._exponent = exponent
         return times_power(values, exponent - self._exponent)

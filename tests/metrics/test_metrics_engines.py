@@ -3,6 +3,9 @@
 import itertools
 import math
 import sys
+import time
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import metrics_cases as cases
 import numpy as np
@@ -14,7 +17,10 @@ from metrics_cases import assert_same_up_to_sum_order
 
 from parity.errors import BadInputError
 from parity.metrics import CompareOptions, compare, engine_name, engines
-from parity.metrics.exactness import SUPPORTED
+from parity.metrics.accumulator import Accumulator
+from parity.metrics.exactness import SUPPORTED, Pair
+from parity.metrics.found import Found, Subject
+from parity.metrics.worst import WorstElements
 
 TILE = 512  # of the compiled pass
 
@@ -159,25 +165,35 @@ def test_the_same_comparison_gives_the_same_bits_again(threads):
 
 @pytest.mark.parametrize("threads", [2, 5])
 def test_what_is_read_ahead_is_bounded_by_the_threads(threads):
-    class Source:
-        shape, dtype = (64_000,), torch.float32
-        alive = most = 0
+    alive, most = 0, 0
 
-        def read(self, start, stop):
-            piece = torch.zeros(stop - start)
-            Source.alive += 1
-            Source.most = max(Source.most, Source.alive)
-            weakref.finalize(piece, Source.freed)
-            return piece
+    class Slow:
+        name = "slow"
 
-        @staticmethod
-        def freed():
-            Source.alive -= 1
+        def measure(self, subject, options, start, pair, floor):
+            # Whoever may read on does so meanwhile.
+            time.sleep(0.02)
+            return Found(WorstElements(0), elements=1)
 
-    import weakref
+    def freed():
+        nonlocal alive
+        alive -= 1
 
-    compare(Source(), Source(), CompareOptions(chunk_elements=1000, threads=threads))
-    assert Source.most <= 2 * (threads + 2)
+    def pieces():
+        nonlocal alive, most
+        for start in range(20):
+            piece = torch.zeros(1)
+            alive += 1
+            most = max(most, alive)
+            weakref.finalize(piece, freed)
+            yield start, Pair(piece, piece)
+            del piece
+
+    total = Accumulator(Subject((20,), torch.float32, torch.float32), CompareOptions(), Slow())
+    with ThreadPoolExecutor(threads) as pool:
+        total.add_all(pieces(), pool, threads)
+    assert total.total.elements == 20
+    assert threads <= most <= threads + 2
 
 
 def test_a_fault_in_a_thread_is_a_refusal_like_any_other():

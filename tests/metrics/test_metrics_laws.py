@@ -75,6 +75,15 @@ def test_parts_merged_in_any_order_are_the_whole(pair, chunk, random):
     assert_same_up_to_sum_order(compare(candidate, reference), summarise(total))
 
 
+@cases.each_engine
+def test_equal_errors_added_backwards_still_list_the_first(engine):
+    options = CompareOptions(worst_count=3, engine=engine)
+    total = Accumulator(Subject((40,), torch.float32, torch.float32), options)
+    for start in range(30, -1, -10):
+        total.add(start, Pair(torch.ones(10), torch.zeros(10)))
+    assert [worst.coordinates for worst in summarise(total).worst] == [(0,), (1,), (2,)]
+
+
 def test_equal_errors_merged_backwards_still_list_the_first():
     subject, options = Subject((40,), torch.float32, torch.float32), CompareOptions(worst_count=3)
     total = Accumulator(subject, options)

@@ -53,6 +53,19 @@ def test_a_value_just_past_a_tie_goes_to_the_near_side(dtype):
     assert distance(torch.ones(2, dtype=dtype), reference) == [1, 0]
 
 
+@cases.each_engine
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_hair_on_either_side_of_a_tie_decides(engine, dtype):
+    # Half a step above 1 and above the step after it, and a hair of float64 less or more, which float32 drops.
+    step, hair = 2.0 ** (1 - FORMATS[dtype][0]), 2.0**-40
+    for below, lower in ((1.0, 0), (1.0 + step, 1)):
+        for offset, rounded_up in ((-hair, 0), (hair, 1)):
+            for sign in (1.0, -1.0):
+                reference = torch.tensor([sign * (below + step / 2 + offset)], dtype=torch.float64)
+                found = compare(torch.full((1,), sign, dtype=dtype), reference, CompareOptions(engine=engine))
+                assert found.max_ulp == lower + rounded_up
+
+
 @pytest.mark.parametrize("dtype", cases.FLOATS)
 def test_the_longest_distance_is_exact(dtype):
     most = torch.tensor([torch.finfo(dtype).max], dtype=dtype)
