@@ -162,7 +162,7 @@ def measure(cases: Sequence[str], rounds: int, progress: Console) -> tuple[list[
             missing["msprobe"] = str(error)
     everything = Row("all")
     for row in rows.values():
-        everything.add(row.taps, {name: Timing(seconds, seconds) for name, seconds in row.seconds.items()})
+        everything.add(row.taps, {name: Timing(seconds, seconds, seconds) for name, seconds in row.seconds.items()})
     return [row.to_json(*key) for key, row in {**rows, ("all of these", ""): everything}.items()], missing
 
 

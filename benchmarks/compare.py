@@ -67,8 +67,10 @@ def _row(contender: Contender, dtype: str, size: int, timings: dict[str, Timing]
         "mebibytes": size,
         "median_seconds": timing.median,
         "best_seconds": timing.best,
+        "best_processor_seconds": timing.processor,
         "gigabytes_per_second": nbytes / timing.median / 1e9,
         "best_gigabytes_per_second": nbytes / timing.best / 1e9,
+        "gigabytes_per_processor_second": nbytes / timing.processor / 1e9,
         "times_as_long_as_ours": timing.median / timings["ours"].median,
     }
 
@@ -84,7 +86,9 @@ def show(document: dict[str, Any], out: Console) -> None:
     for name, why in document["missing"].items():
         out.print(f"left out: {name} ({why})", markup=False)
     sizes = list(dict.fromkeys(row["mebibytes"] for row in document["rows"]))
-    title = "GB/s of both tensors, median (best); x: times as long as ours"
+    title = (
+        "GB of both tensors a second: median, best / best for one thread by processor time; x: times as long as ours"
+    )
     table = Table("dtype", "contender", "threads", *(f"{size} MiB each" for size in sizes), title=title, box=None)
     for dtype in DTYPES:
         for name, threads in dict.fromkeys((row["contender"], row["threads"]) for row in document["rows"]):
@@ -96,8 +100,12 @@ def show(document: dict[str, Any], out: Console) -> None:
 def _cell(rows: list[dict[str, Any]], dtype: str, contender: str, size: int) -> str:
     for row in rows:
         if (row["dtype"], row["contender"], row["mebibytes"]) == (dtype, contender, size):
-            speed, best = row["gigabytes_per_second"], row["best_gigabytes_per_second"]
-            return f"{speed:.3g} ({best:.3g}) x{row['times_as_long_as_ours']:.3g}"
+            speeds = (
+                row["gigabytes_per_second"],
+                row["best_gigabytes_per_second"],
+                row["gigabytes_per_processor_second"],
+            )
+            return "{:.2g}, {:.2g} / {:.2g}".format(*speeds) + f" x{row['times_as_long_as_ours']:.3g}"
     return ""
 
 
@@ -109,7 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args(argv)
     torch.set_num_threads(1)
-    first_use = timed(partial(compare, *pair(torch.float32, 1)))
+    first_use, _ = timed(partial(compare, *pair(torch.float32, 1)))
     reads = [plain_read(1) / 1e9]
     found = contenders()
     sizes = [int(size) for size in arguments.sizes.split(",")]

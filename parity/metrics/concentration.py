@@ -16,7 +16,10 @@ TRACKED_AXIS_LIMIT = 2**20
 
 
 class Window(NamedTuple):
-    """Squared errors, some not 0, summed onto indices of an axis from `first` on and around its end; times 2**exponent."""
+    """Squared errors (some not 0) summed onto indices of an axis, from `first` on and around its end.
+
+    `sums` are multiples of 2**exponent.
+    """
 
     axis: int
     first: int
