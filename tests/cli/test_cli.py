@@ -24,7 +24,8 @@ FLAGS = {
     "--real-size --reference --release --stage --suite --threads",
     "gate": "--attention --certificates --details --device --dtype --help --jobs --json --model --output --quiet "
     "--release",
-    "capture": "--case --device --dtype --help --json --max-bytes --max-tokens --model --quiet --release --side --taps",
+    "capture": "--case --device --dtype --help --json --max-bytes --max-tokens --model --quiet --release --side "
+    "--statistics --taps",
     "compare": "--across-releases --details --help --json --live --model --output --quiet --suite",
     "show": "--help --json --model --pattern --quiet --taps --verify",
     "report": "--details --help --json --markdown --model --quiet",
