@@ -12,7 +12,7 @@ from parity.chain import Chain, Link, Outcome, OutcomeKind, State
 from parity.errors import BadInputError, IncompleteError
 from parity.forecast import Checked, Forecast, Plan, check, forecast
 from parity.forecast.local import Use, local_errors
-from parity.forecast.model import drawn_signs, drawn_white
+from parity.forecast.model import drawn_signs, drawn_white, mean_correlations, together
 from parity.forecast.rounding import rounding_sizes
 
 NAMES = tuple(f"link{number}" for number in range(5))
@@ -310,10 +310,10 @@ def measured():
 
 def test_a_component_is_drawn_alone_as_it_is_among_others() -> None:
     uses = measured()
-    together, alone = drawn_signs(uses, 3), drawn_signs(uses[2:3], 3)
-    assert set(together) == set(range(5))
+    all_of_them, alone = drawn_signs(uses, 3), drawn_signs(uses[2:3], 3)
+    assert set(all_of_them) == set(range(5))
     assert set(alone) == {2}
-    assert torch.equal(together[2]["x"], alone[2]["x"])
+    assert torch.equal(all_of_them[2]["x"], alone[2]["x"])
     assert not torch.equal(drawn_signs(uses, 4)[2]["x"], alone[2]["x"])
 
 
@@ -335,6 +335,25 @@ def test_a_draw_keeps_what_errors_share_but_between_channels() -> None:
     drawn = [drawn_signs(uses, 1)[link]["x"] for link in range(3)]
     torch.testing.assert_close(drawn[0] @ drawn[1].T, vectors[0] @ vectors[1].T)
     assert not torch.allclose(drawn[0] @ drawn[2].T, vectors[0] @ vectors[2].T, atol=1e-2)
+
+
+def test_injections_add_up() -> None:
+    one, two = torch.ones(2), torch.tensor([3.0, 5.0])
+    found = together({0: {"x": one, "y": two}}, {0: {"x": two}, 1: {"x": one}})
+    assert found[0]["x"].tolist() == [4.0, 6.0]
+    assert torch.equal(found[0]["y"], two)
+    assert torch.equal(found[1]["x"], one)
+
+
+def test_correlations_are_told_across_links_and_across_the_tensors_of_a_link() -> None:
+    """The same tensor in two steps, and two tensors of one step; never two tensors of two steps."""
+    base, other = torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0])
+    vectors = {(0, "a"): base, (0, "b"): base + other, (1, "a"): base, (1, "b"): base - other}
+    uses = [Use(link, "c", key, (3,), float(e.norm()), 1.0, e) for (link, key), e in vectors.items()]
+    links, tensors = mean_correlations(uses)
+    assert links == pytest.approx((1 + 0) / 2)
+    assert tensors == pytest.approx(math.sqrt(0.5))
+    assert mean_correlations(uses[:1]) == (None, None)
 
 
 def test_white_noise_has_the_size_that_it_is_given() -> None:
