@@ -348,11 +348,11 @@ def test_injections_add_up() -> None:
 def test_correlations_are_told_across_links_and_across_the_tensors_of_a_link() -> None:
     """The same tensor in two steps, and two tensors of one step; never two tensors of two steps."""
     base, other = torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0])
-    vectors = {(0, "a"): base, (0, "b"): base + other, (1, "a"): base, (1, "b"): base - other}
+    vectors = {(0, "a"): base, (0, "b"): base, (1, "a"): base + other, (1, "b"): base - other}
     uses = [Use(link, "c", key, (3,), float(e.norm()), 1.0, e) for (link, key), e in vectors.items()]
     links, tensors = mean_correlations(uses)
-    assert links == pytest.approx((1 + 0) / 2)
-    assert tensors == pytest.approx(math.sqrt(0.5))
+    assert links == pytest.approx(math.sqrt(0.5))
+    assert tensors == pytest.approx((1 + 0) / 2)
     assert mean_correlations(uses[:1]) == (None, None)
 
 
