@@ -71,7 +71,10 @@ class GateOutcome:
 
 @dataclass(frozen=True)
 class CaptureRequest:
-    """What `ltx-parity capture` asks for: one case of one implementation in one precision, to one dump."""
+    """What `ltx-parity capture` asks for: one case of one implementation in one precision, to one dump.
+
+    `statistics`: to a document of fingerprints, without tensors; then there is nothing to limit.
+    """
 
     case: str
     side: str
@@ -82,6 +85,7 @@ class CaptureRequest:
     limits: WriteLimits = field(default_factory=WriteLimits)
     device: str = "cpu"
     release: str | None = None
+    statistics: bool = False
 
 
 @dataclass(frozen=True)
@@ -202,5 +206,5 @@ def _imported(name: str) -> Binding:
     return binding
 
 
-# What any verb asks of a binding.
-_NEEDED = ("stages", "suites", "cases", "faults", "taps", "budgets", "run", "capture", "inputs", "compare_live")
+# What the verbs ask of a binding. One that cannot do something says so where it is asked, as parity.plain_binding does.
+_NEEDED = tuple(name for name in vars(Binding) if not name.startswith("_"))

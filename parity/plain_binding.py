@@ -8,16 +8,18 @@ import hashlib
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NoReturn
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from parity.binding import CaptureRequest, InputsRequest, Progress, RunRequest, silent
+from parity.binding import CaptureRequest, GateRequest, InputsRequest, Progress, RunRequest, silent
+from parity.chain import ChainRequest
 from parity.errors import BadInputError, IncompleteError
 from parity.foreign.case_inputs import Argument, CaseInputs, Given, PassInputs, WeightsFile
 from parity.foreign.export import write_inputs
@@ -28,6 +30,7 @@ from parity.run.forward import Forward, Implementation, Mode, observe
 from parity.run.judging import Bar, judge_forward
 from parity.run.oracle import DriftOracle, LiveOracle, Oracle, RecordedOracle
 from parity.run.record import CaseResult, RunResult
+from parity.run.statistics import Statistics, StatisticsVisitor, require_suffix, take_statistics, write_statistics
 from parity.store import DroppedTap, Dump, DumpWriter, Manifest, content_hash
 from parity.taps import Catalogue
 from parity.taps.catalogue import Item
@@ -37,6 +40,7 @@ SUITES = {
     "drift": "both in bfloat16, against the reference in float32",
 }
 SIDES = ("candidate", "reference")
+_WHOLE_RUN = "a model whose whole run is a chain of links"
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -134,8 +138,11 @@ class PlainBinding:
         return RunResult(tuple(results), self._provenance(request))
 
     def capture(self, request: CaptureRequest, progress: Progress = silent) -> Manifest:
-        """Record a case of one side."""
+        """Record a case of one side, or with `statistics` the figures of its taps."""
+        self._refuse_elsewhere("capture", request.device, request.release)
         side, dtype = _known("side", request.side, self.sides), _DTYPES[_known("dtype", request.dtype, _DTYPES)]
+        if request.statistics:
+            return self._statistics(request, side, dtype)
         forwards = self._forwards(request.case, dtype)
         kept = set(request.selection.names(name for forward in forwards for name in forward.plan.names))
         model, dropped = self._model(side, dtype), []
@@ -143,16 +150,33 @@ class PlainBinding:
             for done, forward in enumerate(forwards):
                 progress(f"capture {forward.name}", done, len(forwards))
                 for name, tensor in observe(model, forward).items():
+                    if name not in kept:
+                        continue
                     part = request.selection.cut(tensor)
-                    if name in kept:
-                        dropped += [DroppedTap(name, "first tokens")] if part.shape != tensor.shape else []
-                        writer.write(name, part)
+                    if part.shape != tensor.shape:
+                        cut = f"first {part.shape[1]} of {tensor.shape[1]} tokens"
+                        dropped.append(DroppedTap(name, cut))
+                    writer.write(name, part)
             writer.set_manifest(self._manifest(request.case, dtype, side, request.command, tuple(dropped)))
         with Dump.open(request.output) as dump:
             return dump.manifest
 
+    def _statistics(self, request: CaptureRequest, side: str, dtype: torch.dtype) -> Manifest:
+        require_suffix(request.output)
+        forwards, model = self._forwards(request.case, dtype), self._model(side, dtype)
+        names = request.selection.names(name for forward in forwards for name in forward.plan.names)
+        visitor = StatisticsVisitor(request.selection, frozenset(names))
+        for forward in forwards:
+            take_statistics(model, forward, visitor)
+        taps = visitor.taken.finish()
+        found = self._manifest(request.case, dtype, side, request.command, tuple(visitor.cut))
+        found = replace(found, tap_count=len(taps))
+        write_statistics(Statistics(found, taps), request.output)
+        return found
+
     def inputs(self, request: InputsRequest, progress: Progress = silent) -> InputsManifest:
         """Export the inputs and weights of a case."""
+        self._refuse_elsewhere("inputs", "cpu", request.release)
         dtype = _DTYPES[_known("dtype", request.dtype, _DTYPES)]
         case = self.known_cases[_known("case", request.case, self.known_cases)]
         passes = case.passes()
@@ -189,6 +213,27 @@ class PlainBinding:
             results = [judge_forward(model, RecordedOracle(opened, forward), forward, bar) for forward in forwards]
         found = CaseResult("live", case, self.known_cases[case].guards, told.dtype, tuple(results))
         return RunResult((found,), {"candidate": "candidate", "reference": str(dump), "release": self.release})
+
+    def gate(self, request: GateRequest, progress: Progress = silent) -> NoReturn:
+        """Refuse: nothing here runs on a certificate."""
+        self._lack("gate", "a model that a pipeline runs with certificates")
+
+    def numerics(self) -> NoReturn:
+        """Refuse, as `chains` does."""
+        self._lack("forecast", _WHOLE_RUN)
+
+    def chains(self, request: ChainRequest) -> NoReturn:
+        """Refuse: this binding knows passes, and no run of several components."""
+        self._lack("forecast and trajectory", _WHOLE_RUN)
+
+    def step_taps(self) -> NoReturn:
+        """Refuse, as `chains` does."""
+        self._lack("trajectory", _WHOLE_RUN)
+
+    def _lack(self, verb: str, expected: str) -> NoReturn:
+        raise BadInputError(
+            f"{verb} of {self.name}", "not in a plain binding", expected, "write a parity.binding.Binding"
+        )
 
     @property
     def _catalogue(self) -> Catalogue:
@@ -234,16 +279,20 @@ class PlainBinding:
             _known("stage", stage, self.stages())
         if request.fault is not None:
             _known("fault", request.fault, self.known_faults)
+        self._refuse_elsewhere("run", request.device, request.release)
         odd = {
             "--reference recorded": request.reference == "recorded",
             "--real-size": request.real_size,
             "--attention": request.attention != "auto",
-            "--device": request.device != "cpu",
-            "--release": request.release not in (None, self.release),
         }
-        for what, asked in odd.items():
-            if asked:
-                raise BadInputError(f"run: {what}", f"not of {self.name}", "what this model has", "leave it out")
+        self._refuse_first("run", odd)
+
+    def _refuse_elsewhere(self, verb: str, device: str, release: str | None) -> None:
+        self._refuse_first(verb, {"--device": device != "cpu", "--release": release not in (None, self.release)})
+
+    def _refuse_first(self, verb: str, odd: Mapping[str, bool]) -> None:
+        for what in (option for option, asked in odd.items() if asked):
+            raise BadInputError(f"{verb}: {what}", f"not of {self.name}", "what this model has", "leave it out")
 
     def _manifest(
         self, case: str, dtype: torch.dtype, side: str, command: str, dropped: tuple[DroppedTap, ...] = ()

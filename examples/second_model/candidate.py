@@ -63,7 +63,8 @@ class Block(nn.Module):
         super().__init__()
         self.ln1, self.ln2 = Norm(*part.ln1), Norm(*part.ln2)
         self.qkv, self.thirds, self.heads, self.mix = Affine(*part.qkv), Thirds(), Heads(heads), Affine(*part.mix)
-        self.up, self.gelu, self.down = Affine(*part.up), Gelu(), Affine(*part.down)
+        self.up, self.down = Affine(*part.up), Affine(*part.down)
+        self.gelu: nn.Module = Gelu()
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.mix(self.heads(*self.thirds(self.qkv(self.ln1(x)))))

@@ -12,7 +12,7 @@ from parity.errors import BadInputError, ExitCode
 from parity.foreign.files import ForeignFile
 from parity.foreign.mapping import HIGH
 from parity.foreign.proposal import Proposal, propose
-from parity.store.partial import publish_text
+from parity.store.whole_file import publish
 
 _SHOWN = 20
 
@@ -39,7 +39,8 @@ def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
     with ForeignFile.open(arguments.reference) as reference, ForeignFile.open(arguments.candidate) as candidate:
         proposal = propose(reference, candidate, arguments.tolerance)
     if arguments.output is not None:
-        publish_text(arguments.output, proposal.to_toml(shlex.join(["ltx-parity", *sys.argv[1:]])))
+        text = proposal.to_toml(shlex.join(["ltx-parity", *sys.argv[1:]]))
+        publish(arguments.output, text.encode("utf-8"))
     if arguments.json:
         screen.json(proposal.to_json())
     else:

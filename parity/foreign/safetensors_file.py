@@ -115,6 +115,8 @@ class PlainSafetensors:
     def _span(self, name: str, record: object, base: int) -> Span:
         if not isinstance(record, dict) or record.keys() != {"dtype", "shape", "data_offsets"}:
             self._refuse(f"{shown(name)} is described by {shown(record)}")
+        if not name or any("\ud800" <= character <= "\udfff" for character in name):
+            self._refuse(f"a tensor called {shown(name)}")
         dtype, shape, offsets = record["dtype"], record["shape"], record["data_offsets"]
         if not isinstance(dtype, str) or dtype not in _DTYPES:
             self._refuse(f"{shown(name)} has the unknown dtype {shown(dtype)}")

@@ -138,18 +138,3 @@ def _alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def publish_text(target: Path, text: str) -> None:
-    """Write a small text file whole, or not at all; BadInputError where its folder cannot be written to."""
-    partial = PartialFile(target)
-    try:
-        partial.claim()
-        try:
-            partial.path.write_text(text, encoding="utf-8")
-            partial.publish()
-        finally:
-            partial.discard()
-    except (OSError, UnicodeEncodeError) as error:
-        got = getattr(error, "strerror", None) or type(error).__name__
-        raise BadInputError(str(target), got, "a file in a folder that can be written to", "check the path") from error

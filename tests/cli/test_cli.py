@@ -24,8 +24,10 @@ FLAGS = {
     "--real-size --reference --release --stage --suite --threads",
     "gate": "--attention --certificates --details --device --dtype --help --jobs --json --model --output --quiet "
     "--release",
-    "capture": "--case --device --dtype --help --json --max-bytes --max-tokens --model --quiet --release --side --taps",
+    "capture": "--case --device --dtype --help --json --max-bytes --max-tokens --model --quiet --release --side "
+    "--statistics --taps",
     "inputs": "--case --check --dtype --given --help --json --model --output --pass --quiet --release --taps",
+    "map": "--help --json --model --output --quiet --tolerance",
     "compare": "--across-releases --budgets --details --help --json --live --mapping --model --output --quiet --suite",
     "show": "--help --json --model --pattern --quiet --taps --verify",
     "report": "--details --help --json --markdown --model --quiet",
