@@ -3,6 +3,7 @@
 docs/MAPPING.md has the grammar. A file is strict: an unknown key or a value of another type is an error.
 """
 
+import math
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -105,8 +106,6 @@ class TapMapping:
         for number, table in enumerate(_tables(document, "tap", where)):
             for entry in _entries(table, f"{where}: entry {number + 1}", each):
                 entries.append(entry)
-                if len(entries) > _MOST_ENTRIES:
-                    raise BadInputError(where, "more than a million taps", "fewer", "correct the placeholders")
         return TapMapping(
             where,
             tuple(entries),
@@ -147,6 +146,8 @@ def _entries(table: Mapping[str, Any], at: str, each: Each) -> Iterator[Entry]:
     unknown = sorted(words - own.keys())
     if unknown:
         raise BadInputError(at, f"no values for {{{unknown[0]}}}", "every word in [each]", "add it")
+    if math.prod(len(own[word]) for word in words) > _MOST_ENTRIES:
+        raise BadInputError(at, "more than a million taps", "fewer", "correct the placeholders")
     for values in combinations(words, own):
         sources = tuple(Source(fill(source.name, values, at), source.steps) for source in written)
         yield Entry(fill(tap, values, at), sources, steps, at, shared, confidence)

@@ -70,7 +70,8 @@ class NpyFolder:
         file = self._files[name]
         try:
             with file.open("rb") as stream:
-                array = np.lib.format.read_array(stream, allow_pickle=False)
+                # Objects are refused by default, and have been by `_span`.
+                array = np.lib.format.read_array(stream)
                 rest = stream.read(1)
         except (OSError, ValueError, EOFError, MemoryError) as error:
             self._refuse(file, one_line(error))
