@@ -12,6 +12,7 @@ from parity.errors import BadInputError, IncompleteError
 from parity.foreign.mapping import TapMapping
 from parity.judge import Verdict
 from parity.run.record import RunResult
+from parity.store import DroppedTap
 
 __all__ = ["judge"]
 
@@ -108,6 +109,19 @@ CASES: dict[str, tuple[dict[str, Tensor], TapMapping, str]] = {
         {"squeeze": 0}), ignore=[{"from": "y", "reason": "r"}]), "3 of 12 elements read more than once",
     ),
 }  # fmt: skip
+
+
+def test_a_tensor_that_is_joined_with_itself_is_read_twice(judge: Judge) -> None:
+    used = mapping({"tap": "s.p.a", "from": ["y", "y"], "steps": [{"concat": 0}]})
+    (told,) = reasons(judge({"s.p.a": torch.cat([B, B])}, {"y": B}, used))
+    assert "3 of 3 elements read more than once" in told
+
+
+def test_a_tap_that_the_reference_left_out_is_incomplete(judge: Judge) -> None:
+    cut = (DroppedTap("s.p.c", "limit"),)
+    (told,) = reasons(judge(REFERENCE, PORT, mapping(*BOTH), dropped=cut))
+    assert told.startswith("s.p.c: left out of the reference's dump (limit)")
+    assert passes(judge(REFERENCE, PORT, mapping(*BOTH, covers=["*.a", "*.b"]), dropped=cut))
 
 
 @pytest.mark.parametrize(("port", "used", "reason"), CASES.values(), ids=CASES.keys())

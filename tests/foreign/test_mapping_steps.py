@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from foreign_cases import numbers
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -62,6 +62,7 @@ def moves_and_back(draw: st.DrawFn) -> tuple[Tensor, Plain, Plain]:
     return numbers(*shape), {"reshape": [-1]}, {"reshape": shape}
 
 
+@settings(deadline=None)
 @given(moves_and_back())
 def test_a_step_and_its_inverse_give_the_tensor_back(case: tuple[Tensor, Plain, Plain]) -> None:
     tensor, there, back = case
@@ -70,6 +71,7 @@ def test_a_step_and_its_inverse_give_the_tensor_back(case: tuple[Tensor, Plain, 
     assert same(run(tensor, there, back), tensor)
 
 
+@settings(deadline=None)
 @given(shapes, st.data())
 def test_what_is_split_joins_again(shape: list[int], data: st.DataObject) -> None:
     axis = data.draw(st.integers(0, len(shape) - 1))
@@ -81,6 +83,7 @@ def test_what_is_split_joins_again(shape: list[int], data: st.DataObject) -> Non
     assert same(run(parts, {"concat": axis}), whole)
 
 
+@settings(deadline=None)
 @given(shapes, st.data())
 def test_what_is_stacked_comes_apart_again(shape: list[int], data: st.DataObject) -> None:
     axis = data.draw(st.integers(0, len(shape)))
@@ -91,6 +94,7 @@ def test_what_is_stacked_comes_apart_again(shape: list[int], data: st.DataObject
         assert same(run(whole, {"slice": [i, i + 1], "axis": axis}, {"squeeze": axis}), part)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 5))
 def test_strided_slices_read_each_element_once(size: int, stride: int) -> None:
     line = numbers(size)
@@ -178,8 +182,10 @@ def test_a_cast_keeps_what_is_not_finite_for_the_comparison_to_judge() -> None:
 
 
 def test_scale_and_offset_are_computed_wide_and_rounded_once() -> None:
+    line = torch.arange(1.0, 100.0)
+    assert same(run(line, {"scale": 0.1}), (line.double() * 0.1).float())
+    assert not same(line * 0.1, (line.double() * 0.1).float())
     tensor = torch.tensor([1.0, 3.0], dtype=torch.bfloat16)
-    assert run(tensor, {"scale": 1 / 3}).tolist() == [torch.tensor(v / 3, dtype=torch.bfloat16) for v in (1.0, 3.0)]
     assert same(run(tensor, {"scale": 2}, {"scale": 0.5}), tensor)
     assert same(run(tensor, {"add": -1}, {"add": 1}), tensor)
     assert run(tensor, {"add": 0.25}).tolist() == [1.25, 3.25]
