@@ -153,11 +153,37 @@ def _tells(chosen: Mapping[str, str], by_ends: Mapping[tuple[str, str], Edge], c
 
 
 def _cheapest(by_ends: Mapping[tuple[str, str], Edge], costs: Mapping[tuple[str, str], float]) -> dict[str, str]:
-    """Choose pairs one by one, the cheapest first, and among those the ones of one layout."""
+    """Choose pairs one by one, the cheapest first, and among those the ones of one layout.
+
+    Where that leaves tensors over, pairs are exchanged until as many have a partner as can have one.
+    """
+    ways: dict[str, list[str]] = defaultdict(list)
     chosen: dict[str, str] = {}
-    taken: set[str] = set()
+    taken: dict[str, str] = {}
     for one, other in sorted(by_ends, key=lambda ends: (costs[ends], len(by_ends[ends].layout.steps), ends)):
+        ways[one].append(other)
         if one not in chosen and other not in taken:
-            chosen[one] = other
-            taken.add(other)
+            chosen[one], taken[other] = other, one
+    for one in sorted(ways.keys() - chosen.keys()):
+        _make_room(one, ways, chosen, taken)
     return chosen
+
+
+def _make_room(one: str, ways: Mapping[str, Sequence[str]], chosen: dict[str, str], taken: dict[str, str]) -> None:
+    """Give a tensor a partner, where the one that has it can be given another, and so on."""
+    wanted_by: dict[str, str] = {}
+    queue = [one]
+    for current in queue:
+        for other in ways[current]:
+            if other in wanted_by:
+                continue
+            wanted_by[other] = current
+            if other in taken:
+                queue.append(taken[other])
+                continue
+            free: str | None = other
+            while free is not None:
+                taker = wanted_by[free]
+                taken[free] = taker
+                chosen[taker], free = free, chosen.get(taker)
+            return

@@ -44,6 +44,11 @@ class Fingerprint:
         return math.prod(self.shape)
 
     @property
+    def epsilon(self) -> float:
+        """The spacing of the dtype's numbers at 1; 0 for whole numbers."""
+        return torch.finfo(self.dtype).eps if self.dtype.is_floating_point else 0.0
+
+    @property
     def tells(self) -> bool:
         """Whether equal values can be taken for the same tensor: there are enough of them, and they differ."""
         return self.distinct >= 4

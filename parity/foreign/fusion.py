@@ -132,7 +132,7 @@ def _layout(search: Search, giver: Side, whole: Tensor, axis: int, first: int, o
     size = one.shape[axis]
     if first + size > whole.shape[axis]:
         return None
-    stretch, enough = whole.narrow(axis, first, size), search.enough(one)
+    stretch, enough = whole.narrow(axis, first, size), search.enough(one, one)
     # Numbers in any order have the same size and the same levels; most parts are told apart by the size.
     if abs(float(stretch.square().mean().sqrt()) - one.rms) > enough:
         return None

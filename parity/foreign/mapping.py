@@ -104,8 +104,7 @@ class TapMapping:
         each = _each(document.get("each", {}), f"{where}: each")
         entries: list[Entry] = []
         for number, table in enumerate(_tables(document, "tap", where)):
-            for entry in _entries(table, f"{where}: entry {number + 1}", each):
-                entries.append(entry)
+            entries += _entries(table, f"{where}: entry {number + 1}", each)
         return TapMapping(
             where,
             tuple(entries),

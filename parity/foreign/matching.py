@@ -2,9 +2,9 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -33,21 +33,23 @@ class Edge:
 class Found:
     """What was found between two files.
 
-    `edges` by the reference's name; `nearest_other` is, for each name of either side, how far the nearest tensor lies
-    that is no edge of it (an estimate, in the units of the tensor).
+    `edges` by the reference's name, `by_candidate` the same by the candidate's; `nearest_other` is, for each name of
+    either side, how far the nearest tensor lies that is no edge of it (an estimate, in the units of the tensor).
     """
 
     edges: dict[str, list[Edge]] = field(default_factory=lambda: defaultdict(list))
     nearest_other: dict[tuple[str, str], float] = field(default_factory=dict)
 
-    @cached_property
-    def by_candidate(self) -> dict[str, list[Edge]]:
-        """The edges by the candidate's name, once all are found."""
-        turned: dict[str, list[Edge]] = defaultdict(list)
-        for edges in self.edges.values():
-            for edge in edges:
-                turned[edge.candidate].append(edge)
-        return turned
+    by_candidate: dict[str, list[Edge]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, edge: Edge) -> None:
+        """Add an edge under both its names."""
+        self.edges[edge.reference].append(edge)
+        self.by_candidate[edge.candidate].append(edge)
+
+    def has(self, reference: str, candidate: str) -> bool:
+        """Whether an edge was found between two tensors."""
+        return any(edge.candidate == candidate for edge in self.edges.get(reference, ()))
 
 
 class Side:
@@ -92,18 +94,29 @@ class Search:
         found = Found()
         for own, others in self._groups():
             self._in_order(own, others, found)
-        taken = {edge.candidate for edges in found.edges.values() for edge in edges}
-        for own, others in self._groups():
-            lone = {one.name for one in own if one.name not in found.edges}
-            free = {other.name for other in others if other.name not in taken}
-            if lone or free:
-                self._in_any_order(own, others, lone, free, found)
+        lone = {name for name in self.reference.prints if name not in found.edges}
+        free = {name for name in self.candidate.prints if name not in found.by_candidate}
+        self.widen(found, lone, free)
         return found
 
-    def enough(self, one: Fingerprint) -> float:
-        """How far another tensor may lie from a reference's and still be the same."""
-        rounding = _ROUNDINGS * torch.finfo(one.dtype).eps if one.dtype.is_floating_point else 0.0
-        return max(self.tolerance * one.spread, rounding * one.rms)
+    def widen(self, found: Found, lone: Set[str], free: Set[str]) -> bool:
+        """Look for the like of `lone` tensors of the reference and `free` ones of the candidate in any order.
+
+        Returns whether an edge was found that was not known.
+        """
+        before = sum(map(len, found.edges.values()))
+        for own, others in self._groups():
+            if any(one.name in lone for one in own) or any(other.name in free for other in others):
+                self._in_any_order(own, others, lone, free, found)
+        return sum(map(len, found.edges.values())) > before
+
+    def enough(self, one: Fingerprint, other: Fingerprint) -> float:
+        """How far a candidate's tensor may lie from a reference's and still be the same."""
+        return max(self.tolerance * one.spread, _ROUNDINGS * max(one.epsilon, other.epsilon) * one.rms)
+
+    def _enough(self, one: Fingerprint, others: Sequence[Fingerprint]) -> Tensor:
+        epsilons = torch.tensor([other.epsilon for other in others], dtype=torch.float64).clamp_min(one.epsilon)
+        return (_ROUNDINGS * one.rms * epsilons).clamp_min(self.tolerance * one.spread)
 
     def _groups(self) -> Iterable[tuple[list[Fingerprint], list[Fingerprint]]]:
         own, others = _by_size(self.reference.prints.values()), _by_size(self.candidate.prints.values())
@@ -114,13 +127,13 @@ class Search:
         levels, projections = stacked(others)
         nearest = torch.full((len(others),), math.inf, dtype=torch.float64)
         for row, one in enumerate(own):
-            enough = self.enough(one)
+            enough = self._enough(one, others)
             gaps = projected_distance(own_projections[row], projections)
             near = (gaps <= _SLACK * enough) & (level_distance(own_levels[row], levels) <= enough)
             for column in near.nonzero().flatten().tolist():
-                edge = self._edge(one, others[column], enough, in_order=True)
+                edge = self._edge(one, others[column], in_order=True)
                 if edge is not None:
-                    found.edges[one.name].append(edge)
+                    found.add(edge)
                     gaps[column] = math.inf
             found.nearest_other["reference", one.name] = float(gaps.min())
             nearest = torch.minimum(nearest, gaps)
@@ -128,20 +141,21 @@ class Search:
             found.nearest_other["candidate", other.name] = float(nearest[column])
 
     def _in_any_order(
-        self, own: Sequence[Fingerprint], others: Sequence[Fingerprint], lone: set[str], free: set[str], found: Found
+        self, own: Sequence[Fingerprint], others: Sequence[Fingerprint], lone: Set[str], free: Set[str], found: Found
     ) -> None:
-        """Look at each tensor without an edge beside all of the other side: its like may be like others as well."""
+        """Look at these tensors beside all of the other side: their like may be like others as well."""
         levels, _ = stacked(others)
         for one, own_levels in zip(own, stacked(own)[0], strict=True):
-            enough = self.enough(one)
-            near = level_distance(own_levels, levels) <= enough
+            near = level_distance(own_levels, levels) <= self._enough(one, others)
             for column in near.nonzero().flatten().tolist():
-                if one.name in lone or others[column].name in free:
-                    edge = self._edge(one, others[column], enough)
+                other = others[column]
+                if (one.name in lone or other.name in free) and not found.has(one.name, other.name):
+                    edge = self._edge(one, other)
                     if edge is not None:
-                        found.edges[one.name].append(edge)
+                        found.add(edge)
 
-    def _edge(self, one: Fingerprint, other: Fingerprint, enough: float, in_order: bool = False) -> Edge | None:
+    def _edge(self, one: Fingerprint, other: Fingerprint, in_order: bool = False) -> Edge | None:
+        enough = self.enough(one, other)
         own, values = self.reference.values(one.name), self.candidate.values(other.name)
         if in_order and distance(own.flatten(), values.flatten()) > enough:
             return None

@@ -99,8 +99,12 @@ def propose(reference: ForeignFile, candidate: ForeignFile, tolerance: float = _
 
 
 def _proposed(search: Search) -> Proposal:
-    pairings = assign(search.run(), search.reference, search.candidate)
-    pairs = [_plain(pairing) for pairing in pairings]
+    found = search.run()
+    pairs = [_plain(pairing) for pairing in assign(found, search.reference, search.candidate)]
+    own, others = _left(search, pairs)
+    # Of tensors that hold the same numbers in different orders, the nearest may have been taken by another.
+    if own and others and search.widen(found, set(own), set(others)):
+        pairs = [_plain(pairing) for pairing in assign(found, search.reference, search.candidate)]
     pairs += _fused_pairs(search, pairs)
     pairs = [_cast(pair, search) for pair in pairs]
     pairs.sort(key=lambda pair: search.reference.places[pair.reference])
@@ -191,7 +195,7 @@ def _known(search: Search, name: str, others: Sequence[str]) -> str:
             own, values = search.reference.values(name).flatten(), search.candidate.values(other).flatten()
             factor = float(own.dot(values) / values.dot(values))
             gap = float((own - factor * values).square().mean().sqrt())
-            if gap <= search.enough(one) and one.tells:
+            if gap <= search.enough(one, found) and one.tells:
                 return f"{factor:.6g} times {other}: another unit, or a factor that is missing; not proposed"
     return ""
 
