@@ -1,10 +1,9 @@
 """Which tensor of one side is which of the other: found by fingerprints, decided by value."""
 
 import math
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -17,7 +16,7 @@ from parity.foreign.hypotheses import Layout, best_layout, distance
 _ROUNDINGS = 2.0
 # An estimate from projections is right to about a fifth of itself; what may be nearer is looked at.
 _SLACK = 2.0
-_CACHED = 512
+_KEPT_BYTES = 1 << 29
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,8 @@ class Side:
         self.file = file
         self.prints = {name: fingerprint(name, file.read(name)) for name in file.names}
         self.places = {name: place for place, name in enumerate(file.names)}
-        self.values = lru_cache(_CACHED)(self._values)
+        self._kept: OrderedDict[str, Tensor] = OrderedDict()
+        self._bytes = 0
 
     def twins(self, name: str, gap: float) -> list[str]:
         """Give the other tensors of this side that hold the same numbers in the same order, or as good as.
@@ -77,8 +77,16 @@ class Side:
             and distance(self.values(other.name).flatten(), self.values(name).flatten()) <= near
         ]
 
-    def _values(self, name: str) -> Tensor:
-        return self.file.read(name).double()
+    def values(self, name: str) -> Tensor:
+        """Give a tensor in float64; the last ones that were asked for are kept, within bounded memory."""
+        if name in self._kept:
+            self._kept.move_to_end(name)
+            return self._kept[name]
+        found = self._kept[name] = self.file.read(name).double()
+        self._bytes += found.nbytes
+        while len(self._kept) > 1 and self._bytes > _KEPT_BYTES:
+            self._bytes -= self._kept.popitem(last=False)[1].nbytes
+        return found
 
 
 @dataclass(frozen=True)
