@@ -59,8 +59,9 @@ def _call(block: Block, *inputs: torch.Tensor) -> None:
 def _stream(*given: torch.Tensor) -> StreamState:
     tokens, timestep, prompt, context, cos, sin, bias, cross_cos, cross_sin, scale_shift, gate = given
     cross = CrossConditioning(RotaryTable(cross_cos, cross_sin), scale_shift, gate)
-    # A block does not read the embedded timestep, which is the head's.
+    # A block does not read the embedded timestep, which is the head's: anything of its shape will do.
+    embedded = timestep[..., : tokens.shape[-1]]
     conditioning = StreamConditioning(
-        True, timestep, timestep, prompt, context, None, RotaryTable(cos, sin), bias, cross
+        True, timestep, embedded, prompt, context, None, RotaryTable(cos, sin), bias, cross
     )
     return StreamState(tokens, conditioning)

@@ -20,7 +20,6 @@ from parity.foreign.judging import ForeignPair, compare_foreign
 from parity.foreign.mapping import TapMapping
 from parity.judge import Budgets, TapResult
 from parity.store import Dump
-from reference_dumps.official.installed import installed_release
 
 LEVELS = ("DISABLE_ALL", "ENABLE_BASIC", "ENABLE_EXTENDED", "ENABLE_ALL")
 EPSILON = torch.finfo(torch.float32).eps
@@ -47,13 +46,13 @@ def measured(part: run.Part, folder: Path, options: onnxruntime.SessionOptions) 
 def main() -> int:
     """Measure both parts."""
     out = Console(soft_wrap=True, highlight=False)
-    side = "official" if installed_release() is not None else "port"
+    side = run.reference_side()
     out.print(f"onnxruntime {onnxruntime.__version__}, torch {torch.__version__}, reference {side}")
     with tempfile.TemporaryDirectory(prefix="ltx-parity-onnx-") as temporary:
         for part in run.PARTS:
             folder = Path(temporary) / part.name
             folder.mkdir()
-            run.Example(part, folder, Console(file=sys.stderr)).run(side, faults=False)
+            run.Example(part, folder, Console(file=sys.stderr)).run(side, ())
             worst: dict[str, tuple[float, float]] = {}
             for level in LEVELS:
                 for threads in (1, 2):

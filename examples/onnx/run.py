@@ -9,7 +9,7 @@ import io
 import json
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,8 +86,8 @@ class Example:
         self._part, self._folder, self._out = part, folder, out
         self.failed = False
 
-    def run(self, side: str, faults: bool) -> None:
-        """Record the reference, export inputs and model, judge the model, then each fault."""
+    def run(self, side: str, faults: Iterable[str]) -> None:
+        """Record the reference, export inputs and model, judge the model, then each fault of those named."""
         part, reference, inputs = self._part, self._folder / "reference.h5", self._folder / "inputs"
         self._parity(0, "capture", str(reference), "--case", part.case, "--side", side, "--dtype", "float32")
         given = ("--given", str(reference)) if "--taps" in part.options else ()
@@ -96,7 +96,8 @@ class Example:
         release = json.loads((inputs / "manifest.json").read_text(encoding="utf-8"))["release"]
         model = part.make(inputs, release, self._folder / "model.onnx")
         self._judge(model, "as it is", None)
-        for wrong, (tap, plant) in part.faults.items() if faults else ():
+        for wrong in faults:
+            tap, plant = part.faults[wrong]
             faulty = onnx.ModelProto()
             faulty.CopyFrom(model)
             plant(faulty)
@@ -130,24 +131,29 @@ class Example:
         return told
 
 
+def reference_side() -> str:
+    """Give the side to record: without the official code the port, which `ltx-parity run` proves to have its bits."""
+    return "official" if installed_release() is not None else "port"
+
+
 def main() -> int:
     """Run the parts that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--part", choices=[part.name for part in PARTS], help="only this part (default: both)")
-    parser.add_argument("--no-faults", action="store_true", help="plant nothing")
+    parser.add_argument(
+        "--faults", choices=("all", "first", "none"), default="all", help="which to plant (default: all)"
+    )
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave all files there")
     given = parser.parse_args()
     out = Console(soft_wrap=True, highlight=False)
-    # Without the official code the port stands in for it: `ltx-parity run` proves that they agree bit by bit.
-    side = "official" if installed_release() is not None else "port"
-    failed = False
+    side, failed = reference_side(), False
     with tempfile.TemporaryDirectory(prefix="ltx-parity-onnx-") as temporary:
         for part in PARTS:
             if given.part in (None, part.name):
                 folder = (given.keep or Path(temporary)) / part.name
                 folder.mkdir(parents=True)
                 example = Example(part, folder, out)
-                example.run(side, not given.no_faults)
+                example.run(side, list(part.faults)[: {"all": None, "first": 1, "none": 0}[given.faults]])
                 failed |= example.failed
     out.print("FAILED" if failed else "as expected")
     return 1 if failed else 0
