@@ -110,6 +110,54 @@ def test_equal_tensors_in_different_layouts_all_find_a_partner(proposed: Propose
     assert len({one.sources for one in found.pairs}) == 4
 
 
+def test_pairs_are_exchanged_until_as_many_have_a_partner_as_can(proposed: Propose) -> None:
+    """One could have either, the other only what the first would take."""
+    base, step = drawn(3, 4, 8, seed=0), 0.012 * torch.ones(3, 4, 8)
+    found = proposed({"s.a": base, "s.b": base + 2 * step}, {"x": base + step, "y": base - step})
+    assert {one.reference: one.sources[0][0] for one in found.pairs} == {"s.a": "y", "s.b": "x"}
+
+
+def test_tensors_that_lost_their_like_are_looked_at_in_any_order(proposed: Propose) -> None:
+    base = REFERENCE["s.t0"]
+    reference = {"s.a": base, "s.b": base, "s.c": base.transpose(1, 2)}
+    found = proposed(reference, {"x": base, "y": base.transpose(1, 2), "z": base.transpose(1, 2)})
+    assert not found.reference_left
+    assert len({one.sources for one in found.pairs}) == 3
+
+
+def test_a_layout_that_fits_as_well_lowers_the_confidence(proposed: Propose) -> None:
+    """A matrix that is nearly symmetric cannot be told from its transpose."""
+    half = drawn(8, 8, seed=0)
+    sides = [half + half.T + 0.004 * drawn(8, 8, seed=seed) for seed in (1, 2)]
+    one = pair(proposed({"s.a": sides[0], **REFERENCE}, {"x": sides[1], **REFERENCE}), "s.a")
+    assert one.confidence < HIGH
+    assert "another layout" in one.note
+
+
+def test_few_different_values_are_never_certain(proposed: Propose) -> None:
+    mask = (drawn(4, 16, seed=0) > 0).float()
+    one = pair(proposed({"s.mask": mask, **REFERENCE}, {"x": mask, **REFERENCE}), "s.mask")
+    assert one.sources[0][0] == "x"
+    assert one.confidence <= 0.5
+
+
+def test_a_rival_of_the_reference_lowers_the_confidence(proposed: Propose) -> None:
+    rival = {**REFERENCE, "s.rival": REFERENCE["s.t0"] + 0.01 * drawn(3, 4, 8, seed=77)}
+    found = proposed(rival, {**REFERENCE, "s.t0": REFERENCE["s.t0"] + 0.002 * drawn(3, 4, 8, seed=78)})
+    assert pair(found, "s.t0").confidence < HIGH
+    assert [one.name for one in found.reference_left] == ["s.rival"]
+
+
+def test_a_piece_that_another_tensor_equals_is_never_certain(proposed: Propose) -> None:
+    own = {f"s.{n}": drawn(2, 5, 8, seed=seed) for seed, n in enumerate("qkv")}
+    found = proposed(
+        {**own, "s.copy": own["s.q"], **REFERENCE}, {"qkv": torch.cat(list(own.values()), -1), **REFERENCE}
+    )
+    assert {one.confidence >= HIGH for one in found.pairs if one.reference in ("s.k", "s.v")} == {True}
+    (first,) = [one for one in found.pairs if one.reference in ("s.q", "s.copy")]
+    assert first.confidence <= 0.5
+
+
 def test_the_order_of_the_file_tells_equal_tensors_apart(tmp_path: Path) -> None:
     tensors = {f"s.t{i:02}": drawn(3, 4, seed=i // 2) for i in range(40)}
     tensors |= {f"s.u{i:02}": drawn(5, 6, seed=100 + i) for i in range(40)}
