@@ -1,6 +1,7 @@
 """`ltx-parity map`: what it proposes is right, what it is unsure of says so, and nothing uses it but its file."""
 
 import json
+import random
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -158,16 +159,41 @@ def test_a_piece_that_another_tensor_equals_is_never_certain(proposed: Propose) 
     assert first.confidence <= 0.5
 
 
-def test_the_order_of_the_file_tells_equal_tensors_apart(tmp_path: Path) -> None:
-    tensors = {f"s.t{i:02}": drawn(3, 4, seed=i // 2) for i in range(40)}
-    tensors |= {f"s.u{i:02}": drawn(5, 6, seed=100 + i) for i in range(40)}
-    ordered = dict(sorted(tensors.items(), key=lambda item: item[0][3:]))
-    write_dump(tmp_path / "r.h5", ordered)
-    write_dump(tmp_path / "c.h5", {f"x{i:03}": t for i, t in enumerate(ordered.values())})
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_order_of_the_file_tells_equal_tensors_apart_where_it_tells_anything(tmp_path: Path, kept: bool) -> None:
+    draw = random.Random(0)
+    tensors = [(f"s.t{i:02}", drawn(3, 4, seed=i // 2)) for i in range(40)]
+    tensors += [(f"s.u{i:02}", drawn(5, 6, seed=100 + i)) for i in range(40)]
+    draw.shuffle(tensors)
+    write_dump(tmp_path / "r.h5", dict(tensors))
+    words = draw.sample(range(1000), 80)
+    truth = {name: f"x{word:03}" for (name, _), word in zip(tensors, words, strict=True)}
+    port = [(truth[name], tensor) for name, tensor in tensors]
+    if not kept:
+        draw.shuffle(port)
+    write_dump(tmp_path / "c.h5", dict(port))
     with ForeignFile.open(tmp_path / "r.h5") as own, ForeignFile.open(tmp_path / "c.h5") as other:
         found = propose(own, other)
-    assert [one.sources[0][0] for one in found.pairs] == [f"x{i:03}" for i in range(80)]
-    assert all(one.confidence < HIGH for one in found.pairs if one.reference.startswith("s.t"))
+    right = {one.reference: one.sources[0][0] == truth[one.reference] for one in found.pairs}
+    twins = {one.reference: one.confidence for one in found.pairs if one.reference.startswith("s.t")}
+    assert len(right) == 80
+    assert all(right.values()) == kept
+    assert all(right[name] for name in right if name not in twins)
+    assert set(twins.values()) == {0.8 if kept else 0.5}
+
+
+def test_a_number_that_was_rounded_finds_its_like(proposed: Propose) -> None:
+    own = {f"s.{value}": torch.tensor([value]) for value in (0.1551, 0.725, 909.375)}
+    found = proposed(own, {f"x{i}": tensor.bfloat16() for i, tensor in enumerate(own.values())})
+    assert [one.sources[0][0] for one in found.pairs] == ["x0", "x1", "x2"]
+
+
+def test_a_fused_tensor_of_which_a_part_is_unknown_is_left_over(proposed: Propose) -> None:
+    own = {f"s.{n}": drawn(2, 5, 8, seed=seed) for seed, n in enumerate("qk")}
+    whole = torch.cat([*own.values(), drawn(2, 5, 8, seed=9)], -1)
+    found = proposed({**own, **REFERENCE}, {"qkv": whole, **REFERENCE})
+    assert {one.name for one in found.reference_left} == own.keys()
+    assert [one.name for one in found.candidate_left] == ["qkv"]
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, 0.5])
@@ -200,7 +226,7 @@ def test_a_rival_lowers_the_confidence(proposed: Propose) -> None:
 
 
 def test_tensors_that_are_not_finite_or_empty_are_left_over_and_told(proposed: Propose) -> None:
-    odd = {"s.nan": torch.tensor([1.0, float("nan")]), "s.none": torch.zeros(0)}
+    odd = {"s.nan": torch.full((3, 4, 8), float("nan")), "s.none": torch.zeros(0)}
     found = proposed({**REFERENCE, **odd}, {**REFERENCE, **odd})
     assert {(one.name, one.note) for one in found.reference_left} == {
         ("s.nan", "not all finite"),
@@ -210,7 +236,7 @@ def test_tensors_that_are_not_finite_or_empty_are_left_over_and_told(proposed: P
 
 def test_a_proposal_is_a_mapping_file_that_judges_what_it_was_made_of(tmp_path: Path) -> None:
     reference = {**REFERENCE, **{f"s.{n}": drawn(2, 5, 8, seed=20 + i) for i, n in enumerate("qkv")}}
-    port = {f'odd {{{i}}}\n"name"': t.transpose(0, 2).double() for i, t in enumerate(REFERENCE.values())}
+    port = {f'odd {{{i}}}\n\x7f"name"': t.transpose(0, 2).double() for i, t in enumerate(REFERENCE.values())}
     port["qkv"] = torch.cat([reference[f"s.{n}"] for n in "qkv"], -1).transpose(1, 2)
     own, other, target = tmp_path / "r.h5", tmp_path / "c.safetensors", tmp_path / "map.toml"
     write_dump(own, reference)
