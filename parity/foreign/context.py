@@ -2,7 +2,7 @@
 
 Both are weak evidence, learnt from the pairs that are certain: where certain pairs stand in the same order in both
 files, equal tensors are taken in that order too; where parts of names (`block`, `7`, a scrambled word) go together in
-certain pairs, they are expected to go together in others.
+certain pairs, or are the same word, they are expected to go together in others.
 """
 
 import itertools
@@ -55,9 +55,15 @@ class Context:
         parts, others = set(_PART.findall(one)), set(_PART.findall(other))
         if not parts or not others:
             return 0.0
-        return sum(max(self._bond(part, name) for name in others) for part in parts) / len(parts)
+        # A word that both have stands for itself, and for nothing else; numbers are counted from anywhere.
+        same = {part for part in parts & others if not part.isdecimal()}
+        bonds = (max((self._bond(part, name) for name in others - same), default=0.0) for part in parts - same)
+        return (len(same) + sum(bonds)) / len(parts)
 
     def _bond(self, part: str, other: str) -> float:
+        if self._left[part] == len(self._certain):
+            # What is in every name tells none from another.
+            return 0.0
         together = self._together[part, other]
         return together / (self._left[part] + self._right[other] - together) if together else 0.0
 

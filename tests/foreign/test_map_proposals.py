@@ -182,6 +182,19 @@ def test_the_order_of_the_file_tells_equal_tensors_apart_where_it_tells_anything
     assert set(twins.values()) == {0.8 if kept else 0.5}
 
 
+def test_words_that_both_sides_use_tell_equal_tensors_apart(proposed: Propose) -> None:
+    """Certain pairs are all of one pass, and say nothing of the other; the word itself does."""
+    passes, parts = ("cond", "neg"), ("norm", "query", "value")
+    own = {f"s.{one}.{part}": drawn(3, 4, seed=i) for one in passes for i, part in enumerate(parts)}
+    port = {name.replace("s.", "port/"): tensor for name, tensor in own.items()}
+    alone = {f"s.neg.only{i}": drawn(5, 6, seed=100 + i) for i in range(4)}
+    found = proposed({**own, **alone}, {**port, **{f"port/neg/{i}": t for i, t in enumerate(alone.values())}})
+    assert {one.reference: one.sources[0][0] for one in found.pairs if one.reference in own} == {
+        name: name.replace("s.", "port/") for name in own
+    }
+    assert {pair(found, name).confidence for name in own} == {0.8}
+
+
 def test_a_number_that_was_rounded_finds_its_like(proposed: Propose) -> None:
     own = {f"s.{value}": torch.tensor([value]) for value in (0.1551, 0.725, 909.375)}
     found = proposed(own, {f"x{i}": tensor.bfloat16() for i, tensor in enumerate(own.values())})
@@ -191,6 +204,7 @@ def test_a_number_that_was_rounded_finds_its_like(proposed: Propose) -> None:
 def test_a_fused_tensor_of_which_a_part_is_unknown_is_left_over(proposed: Propose) -> None:
     own = {f"s.{n}": drawn(2, 5, 8, seed=seed) for seed, n in enumerate("qk")}
     whole = torch.cat([*own.values(), drawn(2, 5, 8, seed=9)], -1)
+    own["s.other"] = drawn(2, 5, 8, seed=10)
     found = proposed({**own, **REFERENCE}, {"qkv": whole, **REFERENCE})
     assert {one.name for one in found.reference_left} == own.keys()
     assert [one.name for one in found.candidate_left] == ["qkv"]
