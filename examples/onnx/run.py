@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import onnx
 from rich.console import Console
@@ -120,7 +121,7 @@ class Example:
     def _parity(self, expected: int, *arguments: str) -> Told:
         """Run the command as its users do; anything but the expected exit code ends the example."""
         self._out.print(f"$ ltx-parity {' '.join(arguments)}", style="dim", markup=False)
-        with contextlib.redirect_stdout(io.StringIO()) as shown:
+        with contextlib.redirect_stdout(io.StringIO()) as shown, patch.object(sys, "argv", ["ltx-parity", *arguments]):
             code = parity([*arguments, "--quiet"])
         told: Told = json.loads(shown.getvalue()) if "--json" in arguments else {}
         if code not in (expected, 0, 1):
