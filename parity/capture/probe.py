@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -51,6 +52,7 @@ class Probe:
 
     def __enter__(self) -> "Probe":
         """Install the hooks and read the resolved constants."""
+        self._thread = threading.get_ident()
         try:
             for site in self._sites:
                 self._exit.enter_context(self._patched(site))
@@ -186,6 +188,9 @@ class Probe:
         signature = _signature(original) if any(w.port.side is Side.IN for w in taken) else None
 
         def watched_call(*args: Any, **kwargs: Any) -> Any:
+            # Another implementation may be running in another thread, and use the same function.
+            if threading.get_ident() != self._thread:
+                return original(*args, **kwargs)
             watched = self._call(site)
             inputs = [w for w in watched if w.port.side is Side.IN]
             changed = self._visit_inputs(signature, inputs, (args, kwargs)) if signature and inputs else None
