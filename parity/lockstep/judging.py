@@ -59,8 +59,8 @@ class _Run:
         """Run chained; give every tap's comparison where all bits agree, None where something else is to be told."""
         try:
             check = self._checked(IdentityCheck())
-            wide = check.overflowing()
-            return (self._checked(IdentityCheck(wide)) if wide else check).answer()
+            careful = check.again()
+            return (self._checked(IdentityCheck(careful)) if careful else check).answer()
         except IncompleteError:
             # What is wrong is told tap by tap when all are measured.
             return None
