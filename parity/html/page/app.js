@@ -113,7 +113,7 @@ function remembered(key) {
 
 function showKeys() {
   document.getElementById("help")?.remove();
-  const rows = KEYS.map(([key, told]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, told)]);
+  const rows = KEYS.map(([key, told]) => [h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, told))]);
   const dialog = h("dialog", { id: "help" }, h("h2", {}, "Keys"), h("dl", { class: "terms" }, rows),
     h("form", { method: "dialog" }, h("button", {}, "Close")));
   document.body.append(dialog);

@@ -1,6 +1,7 @@
 // Charts by Bokeh (see the notice at the end of this page), in the colours of the page's theme.
 
 let charts = [];
+Bokeh.set_log_level("warn");
 
 function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -38,12 +39,19 @@ function figure(options) {
 
 /** Lay legends out as the theme has them. */
 function dressLegend(plot) {
-  for (const legend of plot.legends || [])
+  // Beside the drawing, since on it one would hide lines.
+  for (const legend of plot.center.filter((part) => part.type === "Legend")) {
+    if (legend.items.length > 1) {
+      plot.center = plot.center.filter((part) => part !== legend);
+      plot.add_layout(legend, "above");
+    }
     legend.setv({
       background_fill_color: colour("card"), background_fill_alpha: 0.85, border_line_color: null, padding: 4,
       label_text_color: colour("text"), label_text_font_size: "11px", click_policy: "hide", orientation: "horizontal",
       spacing: 12, margin: 2, label_text_font: "system-ui, sans-serif",
+      ncols: window.innerWidth < 700 ? 3 : "auto",
     });
+  }
 }
 
 /** Show a chart below what `host` has; its text stands beside it for those who cannot see it. */
@@ -57,13 +65,13 @@ function showChart(host, plot, told) {
 
 /** Bars over [low, high, count], on a logarithmic axis of errors or distances. */
 function histogramChart(host, bins, { title, unit }) {
-  const least = bins[0][1] / 2;
+  const least = bins[0][1] / 2, single = bins.length === 1;
   const shown = bins.filter(([, , count]) => count > 0);
   const most = bins.at(-1);
   const top = Number.isFinite(most[1]) ? most[1] : most[0] * 4;
   const plot = figure({
     height: 220, x_axis_type: "log", x_axis_label: unit, y_axis_label: "elements",
-    x_range: new Bokeh.Range1d({ start: Math.max(bins[0][0], least), end: top }),
+    x_range: new Bokeh.Range1d({ start: Math.max(bins[0][0], least) / (single ? 2 : 1), end: top * (single ? 2 : 1) }),
     y_range: new Bokeh.Range1d({ start: 0, end: Math.max(...bins.map((bin) => bin[2])) * 1.08 }),
   });
   const data = {

@@ -24,6 +24,11 @@ function plain(text) {
   });
 }
 
+/** A dotted name that may break after its dots and underscores. */
+function breakable(text) {
+  return text.split(/(?<=[._])/).flatMap((word, at) => (at ? [h("wbr", {}), word] : [word]));
+}
+
 /** A drop-down list; options are [value, text]. */
 function choice(label, options, value, changed) {
   const select = h(
@@ -51,5 +56,5 @@ function badge(verdict) {
 
 function terms(pairs) {
   const told = pairs.filter(([, value]) => value !== null && value !== undefined);
-  return h("dl", { class: "terms" }, told.map(([key, value]) => [h("dt", {}, key), h("dd", {}, value)]));
+  return h("dl", { class: "terms" }, told.map(([key, value]) => h("div", {}, h("dt", {}, key), h("dd", {}, value))));
 }

@@ -25,7 +25,7 @@ function driftView(run, state) {
     bar,
     host,
     h("p", { class: "note" }, "Relative L2 error against the truth at each tap, in data-path order, on a logarithmic scale. ",
-      "Errors of exactly 0 stand on the line at the foot. Click a point to open its tap, a name in the legend to hide it. ",
+      "Where the chained error is exactly 0, a dot stands at the foot. Click a point to open its tap, a name in the legend to hide it. ",
       "chained: the model on its own values; forced: each block fed the reference's inputs; born: each module fed them; ",
       "budget: what the error may be; reference: the reference's own error in the same precision, where it has one."),
     h("p", { class: "note" }, "This record keeps no noise band beside its budgets; where taps are classed, their pages say what was measured."),
@@ -114,6 +114,7 @@ function driftChart(run, host, part, points) {
   axisOfGroups(plot, groups);
   const source = new Bokeh.ColumnDataSource({ data: driftColumns(run, points, floor) });
   const drawn = driftLines(plot, source, points);
+  if (!drawn.length) return void host.append(h("p", { class: "note" }, `All ${countText(points.length)} taps are exactly alike: there is no error to draw.`));
   const tooltips = [["tap", "@tap"], ["pass", "@pass"], ...drawn.map(([name]) => [name, `@${name}_told`]), ["used", "@used"], ["verdict", "@verdict"]];
   plot.add_tools(new Bokeh.HoverTool({ renderers: [drawn[0][1]], mode: "vline", tooltips }));
   // A tap of the pointer on the chart opens the nearest of the taps.
@@ -150,7 +151,7 @@ function driftFloor(run, points) {
 }
 
 function driftColumns(run, points, floor) {
-  const lift = (value) => (value === null || value === undefined ? NaN : value > 0 ? value : value === 0 ? floor : NaN);
+  const lift = (value) => (value > 0 ? value : NaN);
   const columns = { x: points.map((_, at) => at), tap: points.map((p) => plain(p.name)), pass: points.map((p) => plain(passLabel(p.pass))) };
   for (const [name, mode] of LINES) {
     const errors = points.map((point) => (mode in point.modes ? run.error[point.modes[mode]] : null));
@@ -166,7 +167,9 @@ function driftColumns(run, points, floor) {
   const worst = points.map((point) => Object.values(point.modes).reduce((a, b) => (run.usage[b] > run.usage[a] ? b : a)));
   columns.used = worst.map((at) => usageText(run.usage[at]));
   columns.verdict = worst.map((at) => run.verdict(at));
-  columns.over = points.map((point, at) => (run.verdict(worst[at]) === "over" ? columns.chained[at] || floor : NaN));
+  // What is exact stands at the foot, in the colour of no mode: lines would only plunge there and back.
+  columns.zero = points.map((point) => (run.error[point.at] === 0 ? floor : NaN));
+  columns.over = points.map((point, at) => (run.verdict(worst[at]) === "over" ? columns.chained[at] || columns.born[at] || floor : NaN));
   return columns;
 }
 
@@ -174,14 +177,17 @@ function driftLines(plot, source, points) {
   const data = source.data;
   const has = (name) => (data.get ? data.get(name) : data[name]).some((value) => !Number.isNaN(value));
   const drawn = [];
-  const wanted = [...LINES.map(([name, , hue]) => [name, hue, "solid"]), ["budget", "budget", "dashed"], ["reference", "peer", "dotted"]];
+  // The reference lies below, to be seen where it differs.
+  const wanted = [["budget", "budget", "dashed"], ["reference", "peer", "solid"], ...LINES.map(([name, , hue]) => [name, hue, "solid"])];
   for (const [name, hue, dash] of wanted) {
     if (!has(name)) continue;
-    const style = { source, line_color: colour(hue), line_width: name === "budget" ? 1.2 : 1.6, line_dash: dash, legend_label: name };
+    const style = { source, line_color: colour(hue), line_width: { budget: 1.2, reference: 4 }[name] || 1.5, line_alpha: name === "reference" ? 0.45 : 1, line_dash: dash, legend_label: name };
     drawn.push([name, plot.line({ field: "x" }, { field: name }, style)]);
-    if (points.length < 120 && dash === "solid")
+    if (points.length < 120 && name !== "reference" && dash === "solid")
       plot.scatter({ field: "x" }, { field: name }, { source, size: 5, fill_color: colour(hue), line_color: null, legend_label: name });
   }
+  if (has("zero"))
+    plot.scatter({ field: "x" }, { field: "zero" }, { source, size: 3, marker: "square", fill_color: colour("muted"), line_color: null, legend_label: "exactly 0, chained" });
   if (has("over"))
     plot.scatter({ field: "x" }, { field: "over" }, { source, size: 7, marker: "x", line_color: colour("over"), line_width: 1.5, legend_label: "over budget" });
   return drawn;

@@ -8,7 +8,8 @@ function mapView(run, state) {
   const scope = state.scope || "";
   const groups = mapGroups(run, scope, by);
   const scale = mapScale(by, [...groups.values()]);
-  const chosen = groups.has(state.group) ? state.group : null;
+  const asked = state.group || run.document.outcome.first_divergence?.group;
+  const chosen = groups.has(asked) ? asked : null;
   const scopes = [["", "all"], ...[...new Set(run.passes.map(scopeOf))].map((one) => [one, one])];
   return [
     h("h1", {}, "Map"),
@@ -18,7 +19,7 @@ function mapView(run, state) {
       mapLegend(scale, by)),
     h("div", { class: "map", keydown: arrowKeys },
       [...stagesOf(groups)].map(([stage, names]) => stageRow(stage, names, { groups, scale, chosen, state, by }))),
-    chosen ? blockPanel(run, { chosen, scope, by, scale }) : h("p", { class: "note" }, "Choose a block to see its taps."),
+    chosen ? blockPanel(run, { chosen, scope, by }) : h("p", { class: "note" }, "Choose a block to see its taps."),
   ];
 }
 
@@ -37,7 +38,7 @@ function mapValue(run, at, by) {
 
 /** The worst value of each group, in data-path order, with how many readings are over and how many were looked at. */
 function mapGroups(run, scope, by) {
-  const found = new Map(run.page.groups.map((name) => [name, { value: null, over: 0, count: 0 }]));
+  const found = new Map(run.page.groups.map((name) => [name, noReading()]));
   for (const pass of run.passes) {
     if (scope && scopeOf(pass) !== scope) continue;
     for (let at = pass.first; at < pass.first + pass.forward.count; at++) take(found.get(run.group(at)), run, at, by);
@@ -45,32 +46,40 @@ function mapGroups(run, scope, by) {
   return new Map([...found].filter(([, one]) => one.count));
 }
 
+/** What a group or a tap starts from: `born` are readings over budget in the mode that is shown, `handed` in others. */
+function noReading() {
+  return { value: null, born: 0, handed: 0, count: 0 };
+}
+
 function take(entry, run, at, by) {
   const value = mapValue(run, at, by);
   entry.count += 1;
-  if (run.verdict(at) === "over") entry.over += 1;
+  if (run.verdict(at) === "over") entry[by === "used" || value !== null ? "born" : "handed"] += 1;
   if (value !== null && (entry.value === null || !(value <= entry.value))) entry.value = value;
 }
 
 function mapScale(by, entries) {
   if (by === "used") return { low: 0, high: 1, step: (value) => (value > 0 ? 1 + Math.min(STEPS - 1, Math.floor(value * STEPS)) : 0) };
-  const values = entries.map((one) => one.value).filter((value) => value > 0 && Number.isFinite(value));
-  const low = Math.log10(Math.min(...values)), high = Math.log10(Math.max(...values));
+  const values = entries.map((one) => one.value).filter((value) => value > 0 && Number.isFinite(value)).sort((a, b) => a - b);
   if (!values.length) return { low: 0, high: 0, step: (value) => (value > 0 ? STEPS : 0) };
+  // One outlier must not make all others look alike: the colours end at the values that a twentieth lies beyond.
+  const beyond = Math.floor((values.length - 1) / 20);
+  const low = Math.log10(values[beyond]), high = Math.log10(values[values.length - 1 - beyond]);
   const span = Math.max(high - low, 1e-9);
   return {
     low: 10 ** low, high: 10 ** high,
-    step: (value) => (value > 0 ? 1 + Math.min(STEPS - 1, Math.floor(((Math.log10(value) - low) / span) * STEPS)) : 0),
+    step: (value) => (value > 0 ? 1 + Math.max(0, Math.min(STEPS - 1, Math.floor(((Math.log10(value) - low) / span) * STEPS))) : 0),
   };
 }
 
 function mapLegend(scale, by) {
   const swatches = Array.from({ length: STEPS }, (_, step) => h("i", { class: `heat${step + 1}` }));
-  const ends = by === "used" ? ["1%", "100%"] : [errorText(scale.low), errorText(scale.high)];
+  const ends = by === "used" ? ["1%", "100%"] : [`≤ ${errorText(scale.low)}`, `${errorText(scale.high)} ≤`];
   return h("div", { class: "legend" },
     h("span", {}, h("i", { class: "heat0" }), " 0"),
-    h("span", {}, ends[0], " ", swatches, " ", ends[1]),
-    h("span", {}, h("i", { class: "over" }), " over budget"),
+    scale.high > scale.low ? h("span", {}, ends[0], " ", swatches, " ", ends[1]) : null,
+    h("span", {}, h("i", { class: "over" }), by === "local" ? " over budget, born here" : " over budget"),
+    by === "used" ? null : h("span", {}, h("i", { class: "handed" }), by === "local" ? " over, handed down" : " over in another mode"),
     by === "local" ? h("span", {}, h("i", { class: "unknown" }), " not run isolated") : null);
 }
 
@@ -94,32 +103,35 @@ function stageRow(stage, names, { groups, scale, chosen, state, by }) {
 
 function mapTile({ text, entry, scale, by, name, chosen, href }) {
   const told = entry.value === null ? "not run isolated" : by === "used" ? usageText(entry.value) : errorText(entry.value);
-  const heat = entry.over ? "over" : entry.value === null ? "unknown" : `heat${scale.step(entry.value)}`;
-  const title = `${name}: ${told}, ${countText(entry.count)} readings${entry.over ? `, ${countText(entry.over)} over budget` : ""}`;
-  return h("a", { class: `cell ${heat}${chosen ? " chosen" : ""}`, href, title: plain(title), "aria-current": chosen ? "true" : null },
-    h("b", {}, text), h("span", {}, entry.over ? `${told} OVER` : told));
+  const over = entry.born ? " OVER" : entry.handed ? (by === "local" ? " handed down" : " over") : "";
+  const heat = entry.born ? "over" : entry.value === null ? "unknown" : `heat${scale.step(entry.value)}`;
+  const title = `${name}: ${told}, ${countText(entry.count)} readings, ${countText(entry.born + entry.handed)} over budget`;
+  return h("a", { class: `cell ${heat}${!entry.born && entry.handed ? " handed" : ""}${chosen ? " chosen" : ""}`, href, title: plain(title), "aria-current": chosen ? "true" : null },
+    h("b", {}, breakable(text)), h("span", {}, `${told}${over}`));
 }
 
-function blockPanel(run, { chosen, scope, by, scale }) {
+function blockPanel(run, { chosen, scope, by }) {
   const taps = new Map();
   for (const pass of run.passes) {
     if (scope && scopeOf(pass) !== scope) continue;
     for (const at of run.positions(pass)) {
       if (run.group(at) !== chosen) continue;
       const key = tapInAnyPass(run, at);
-      if (!taps.has(key)) taps.set(key, { value: null, over: 0, count: 0, at, most: -1 });
+      if (!taps.has(key)) taps.set(key, { ...noReading(), at, most: -1 });
       const entry = taps.get(key);
       take(entry, run, at, by);
       const value = mapValue(run, at, by);
       if (value !== null && value > entry.most) Object.assign(entry, { most: value, at });
     }
   }
+  const scale = mapScale(by, [...taps.values()]);
   const tiles = [...taps].map(([key, entry]) =>
     mapTile({ text: key, entry, scale, by, name: run.name(entry.at), chosen: false, href: link("tap", run.place(entry.at)) }));
   return h("section", { class: "block", id: "block" },
     h("h2", {}, chosen),
     h("p", { class: "note" }, `${countText(tiles.length)} taps over all passes; a tap opens where it is worst. `,
       h("a", { href: link("table", { q: chosen }) }, "Show them in the table")),
+    mapLegend(scale, by),
     h("div", { class: "row taps", keydown: arrowKeys }, tiles));
 }
 

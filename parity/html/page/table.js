@@ -108,15 +108,15 @@ function rowsInSight(run, found, columns, state) {
     first = from;
     const until = Math.min(found.length, from + Math.ceil(view.clientHeight / ROW) + 2 * SPARE);
     const rows = found.slice(from, until).map((at) => tapRow(run, at, columns));
-    body.replaceChildren(gap(from, columns), ...rows, gap(found.length - until, columns));
+    body.replaceChildren(gap(from), ...rows, gap(found.length - until));
   };
   view.addEventListener("scroll", fill, { passive: true });
   afterwards(fill);
   return view;
 }
 
-function gap(rows, columns) {
-  const space = h("td", { colspan: columns.length });
+function gap(rows) {
+  const space = h("td", {});
   space.style.height = `${Math.max(0, rows) * ROW}px`;
   return h("tr", { class: "gap", "aria-hidden": "true" }, space);
 }
