@@ -24,9 +24,7 @@ def in_columns(document: Mapping[str, Any]) -> dict[str, Any]:
     columns = {
         "reading": {name: [row[at] for row in rows] for at, name in enumerate(short)} | {"verdict": standing},
         "measured": {
-            name: [row[at] for row in measured]
-            for at, name in enumerate(long)
-            if name not in (*short, "verdict")
+            name: [row[at] for row in measured] for at, name in enumerate(long) if name not in (*short, "verdict")
         },
     }
     return {**document, "cases": [_case(case) for case in document["cases"]], "columns": columns}

@@ -31,7 +31,10 @@ _PAGE = Template("""<!DOCTYPE html>
 <body>
 <header id="head"></header>
 <main id="view" data-view=""><p>$verdict</p><noscript><p>The rest of this report needs JavaScript.</p></noscript></main>
-<footer><details><summary class="muted">Licence of the plotting library in this file</summary><pre>$notice</pre></details></footer>
+<footer><details>
+<summary class="muted">Licence of the plotting library in this file</summary>
+<pre>$notice</pre>
+</details></footer>
 <script type="text/plain" id="run">$data</script>
 $scripts
 </body>

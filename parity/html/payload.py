@@ -34,7 +34,7 @@ def payload(report: Report, extras: Mapping[str, Any] | None = None, largest: in
         "lines": _lines(report),
         "sheets": [sheet_value(sheet) for sheet in [case_sheet(report), *drift_sheets(report)]],
         "groups": data_path(report.cases),
-        "edges": {"error": list(ERROR_EDGES[:-1]) + ["inf"], "ulp": list(ULP_EDGES[:-1]) + ["inf"]},
+        "edges": {"error": [*ERROR_EDGES[:-1], "inf"], "ulp": [*ULP_EDGES[:-1], "inf"]},
         **(extras or {}),
     }
     kept = count = len(document["columns"]["measured"]["usage"])
