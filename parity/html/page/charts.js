@@ -24,6 +24,7 @@ function figure(options) {
     background_fill_color: colour("card"), border_fill_color: colour("card"), outline_line_color: colour("line"),
   });
   plot.toolbar.logo = null;
+  if (window.innerWidth < 700 && options.x_axis_type === "log") for (const axis of plot.xaxes) axis.ticker.desired_num_ticks = 3;
   const font = "system-ui, sans-serif";
   for (const axis of [...plot.xaxes, ...plot.yaxes])
     axis.setv({

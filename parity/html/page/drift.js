@@ -78,10 +78,10 @@ function driftPoints(run, passes) {
     for (const at of run.positions(pass)) {
       const name = run.name(at);
       if (!byTap.has(name)) {
-        byTap.set(name, { at, name, group: run.group(at), part: partOf(run, at), pass, modes: {} });
+        byTap.set(name, { at, name, group: run.group(at), part: partOf(run, at), pass, modes: new Map() });
         points.push(byTap.get(name));
       }
-      byTap.get(name).modes[run.mode(at)] = at;
+      byTap.get(name).modes.set(run.mode(at), at);
     }
   }
   return points;
@@ -146,7 +146,7 @@ function axisOfGroups(plot, groups) {
 function driftFloor(run, points) {
   let least = Infinity;
   for (const point of points)
-    for (const at of Object.values(point.modes)) if (run.error[at] > 0 && run.error[at] < least) least = run.error[at];
+    for (const at of point.modes.values()) if (run.error[at] > 0 && run.error[at] < least) least = run.error[at];
   return Number.isFinite(least) ? least / 3 : 1e-9;
 }
 
@@ -154,7 +154,7 @@ function driftColumns(run, points, floor) {
   const lift = (value) => (value > 0 ? value : NaN);
   const columns = { x: points.map((_, at) => at), tap: points.map((p) => plain(p.name)), pass: points.map((p) => plain(passLabel(p.pass))) };
   for (const [name, mode] of LINES) {
-    const errors = points.map((point) => (mode in point.modes ? run.error[point.modes[mode]] : null));
+    const errors = points.map((point) => (point.modes.has(mode) ? run.error[point.modes.get(mode)] : null));
     columns[name] = errors.map(lift);
     columns[`${name}_told`] = errors.map(errorText);
   }
@@ -164,7 +164,7 @@ function driftColumns(run, points, floor) {
   columns.budget_told = bounds.map(errorText);
   columns.reference = peers.map(lift);
   columns.reference_told = peers.map(errorText);
-  const worst = points.map((point) => Object.values(point.modes).reduce((a, b) => (run.usage[b] > run.usage[a] ? b : a)));
+  const worst = points.map((point) => [...point.modes.values()].reduce((a, b) => (run.usage[b] > run.usage[a] ? b : a)));
   columns.used = worst.map((at) => usageText(run.usage[at]));
   columns.verdict = worst.map((at) => run.verdict(at));
   // What is exact stands at the foot, in the colour of no mode: lines would only plunge there and back.

@@ -26,7 +26,7 @@ function changesChart(run) {
   const { before, after, taps, shown, changed } = run.page.comparison.errors;
   const host = h("section", {}, h("h2", {}, "Error before and after"));
   if (!before.length) return host.append(h("p", { class: "note" }, "No reading that both runs measured changed its error.")), host;
-  host.append(h("p", { class: "muted" }, `${countText(shown)} of ${countText(changed)} readings whose error changed; above the line it grew.`));
+  host.append(h("p", { class: "muted" }, `${countText(shown)} of ${countText(changed)} readings whose error changed; above the line it grew. Errors of 0 stand at the edge.`));
   const errors = [before, after].map((values) => values.map(num));
   const finite = errors.flat().filter((value) => value > 0 && Number.isFinite(value));
   const floor = (finite.length ? Math.min(...finite) : 1e-9) / 3;
@@ -86,13 +86,13 @@ function historyChart(host, lines, names) {
     axis.ticker = new Bokeh.FixedTicker({ ticks: names.map((_, at) => at) });
     axis.major_label_overrides = new Map(names.map((name, at) => [at, at === 0 || at === names.length - 1 ? label(name) : ""]));
   }
-  const hues = { chained: "chained", "teacher-forced": "forced", isolated: "isolated" };
+  const hues = new Map(LINES.map(([, mode, hue]) => [mode, hue]));
   for (const { mode, values } of lines) {
     const y = values.map((value) => (value === null ? NaN : value[0] > 0 ? value[0] : least / 3));
     const source = new Bokeh.ColumnDataSource({ data: { x: names.map((_, at) => at), y } });
-    const style = { source, line_color: colour(hues[mode] || "peer"), legend_label: label(mode) };
+    const style = { source, line_color: colour(hues.get(mode) || "peer"), legend_label: label(mode) };
     plot.line({ field: "x" }, { field: "y" }, { ...style, line_width: 1.6 });
-    plot.scatter({ field: "x" }, { field: "y" }, { ...style, size: 6, fill_color: colour(hues[mode] || "peer") });
+    plot.scatter({ field: "x" }, { field: "y" }, { ...style, size: 6, fill_color: colour(hues.get(mode) || "peer") });
   }
   showChart(host, plot, `Errors in ${names.length} runs`);
 }

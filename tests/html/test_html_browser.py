@@ -1,0 +1,187 @@
+"""The page in a real browser: it opens without a complaint, and shows the terminal's numbers."""
+
+import re
+
+import pytest
+from html_cases import HOSTILE, hostile, many, mixed
+from playwright.sync_api import expect
+from report_cases import MODES, in_terminal, tap
+
+from parity.report import to_markdown
+from parity.report.lines import divergence_lines, verdict_line
+from parity.report.numbers import error_text, usage_text
+from parity.report.sheets import case_sheet, drift_sheets
+
+VIEWS = {"overview": "Verdict", "drift": "Drift curve", "map": "Map", "table": "Taps"}
+
+
+def cells(page, table: str = "details.sheet table") -> list[list[list[str]]]:
+    return page.eval_on_selector_all(
+        table,
+        "tables => tables.map(t => [...t.tBodies[0].rows].map(r => [...r.cells].map(c => c.textContent)))",
+    )
+
+
+def test_page_terminal_and_markdown_show_the_same_numbers(opened) -> None:
+    report = mixed()
+    page = opened(report)
+    sheets = [case_sheet(report), *drift_sheets(report)]
+    assert cells(page) == [[list(row) for row in sheet.rows] for sheet in sheets]
+    assert page.inner_text("#verdict") == verdict_line(report)
+    where, evidence = divergence_lines(report)[:2]
+    assert page.inner_text("#first") == where
+    assert page.inner_text(".divergence .evidence") == evidence
+    terminal, markdown = in_terminal(report, width=400), to_markdown(report)
+    for row in (row for sheet in sheets for row in sheet.rows):
+        assert re.search(r"\s+".join(map(re.escape, row)), terminal)
+        assert all(cell in markdown or not re.search(r"\d", cell) or ":" in cell or "_" in cell for cell in row)
+    assert verdict_line(report) in terminal
+
+
+def test_every_reading_in_the_table_has_the_terminals_digits(opened) -> None:
+    report = mixed()
+    page = opened(report, "#table")
+    head = page.eval_on_selector_all("table.taps th", "heads => heads.map(h => h.dataset.key)")
+    rows = page.eval_on_selector_all(
+        "table.taps tbody tr:not(.gap)", "rows => rows.map(r => [...r.cells].map(c => c.textContent))"
+    )
+    found = [dict(zip(head, row, strict=True)) for row in rows]
+    expected = [(t.place.tap, t.place.mode, error_text(t.relative_l2), usage_text(t.usage)) for t in report.taps]
+    assert [(row["tap"], row["mode"], row["error"], row["used"]) for row in found] == expected
+
+
+def test_numbers_round_as_pythons_do(opened) -> None:
+    values = [0.125, 0.375, 1.125, 1.25e-8, 9.95, 9.96e-5, 0.0, 1e300, 5e-324, 2.5, 3.05, 0.015, 1.005, 9.5, 99.95]
+    shown = errors_and_shares(opened(mixed()), values)
+    assert shown == [[error_text(value), usage_text(value)] for value in values]
+
+
+def errors_and_shares(page, values: list[float]) -> list[list[str]]:
+    """Run the page's own functions, which its scope hides, by putting numbers.js in the page a second time."""
+    from importlib.resources import files
+
+    source = (files("parity.html") / "page" / "numbers.js").read_text(encoding="utf-8")
+    return page.evaluate(f"values => {{ {source}; return values.map(v => [errorText(v), usageText(v)]); }}", values)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_views_open_without_a_complaint_at_desktop_and_phone_width(opened, width) -> None:
+    page = opened(mixed(), viewport={"width": width, "height": 800})
+    for view, heading in VIEWS.items():
+        page.evaluate("view => { location.hash = view; }", view)
+        expect(page.locator("h1")).to_have_text(heading)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_drills_from_the_verdict_to_the_tap_and_from_stage_to_block_to_tap(opened) -> None:
+    page = opened(mixed())
+    page.click("#first")
+    assert page.inner_text("#tap") == "net.block01.video.out"
+    page.click("nav.tabs a[data-view=map]")
+    assert page.eval_on_selector_all(".stage h2", "all => all.map(h => h.textContent)") == ["net", "end"]
+    page.click(".stage a.cell:has-text('block00')")
+    page.click("#block a.cell:has-text('video.norm')")
+    assert page.inner_text("#tap") == "net.block00.video.norm"
+    assert len(page.query_selector_all("#modes tbody tr")) == 3
+
+
+def test_the_map_tells_where_an_error_is_born_from_where_it_is_handed_down(opened) -> None:
+    page = opened(mixed(), "#map?group=net.block01")
+    kinds = page.eval_on_selector_all(
+        "#block a.cell", "all => all.map(a => [a.querySelector('b').textContent, a.className])"
+    )
+    assert {name: "handed" if "handed" in kind else "over" for name, kind in kinds} == {
+        "video.out": "over",
+        "audio.out": "handed",
+    }
+
+
+def test_a_taps_page_has_its_figures_and_says_what_is_not_kept(opened) -> None:
+    page = opened(mixed(), "#tap?s=drift&c=case&d=bfloat16&p=pass&t=net.block01.video.out")
+    page.wait_for_selector(".chart canvas", state="attached")
+    assert cells(page, "table.sheet >> nth=1")[0][0][0] == "[1, 2, 3]"
+    assert "no map over tokens and channels" in page.inner_text("main")
+    modes = {row[0]: row[2] for row in cells(page, "#modes")[0]}
+    assert modes["chained"] == error_text(tap("over").measurement.comparison.relative_l2)
+
+
+def test_filters_sorts_and_keeps_both_in_the_link(opened) -> None:
+    page = opened(mixed(), "#table")
+    page.keyboard.press("/")
+    page.keyboard.type("block01 audio")
+    expect(page.locator("#matches")).to_have_text("2 of 14 readings")
+    page.click("th[data-key=error] button")
+    errors = [row[6] for row in cells(page, "table.taps")[0] if len(row) > 1]
+    assert [float(error) for error in errors] == sorted(map(float, errors), reverse=True)
+    link = page.evaluate("location.hash")
+    again = opened(mixed(), link)
+    assert again.inner_text("#matches") == "2 of 14 readings"
+    assert again.get_attribute("th[data-key=error]", "aria-sort") == "descending"
+
+
+def test_keys_lead_through_views_and_taps(opened) -> None:
+    page = opened(mixed())
+    page.keyboard.press("3")
+    assert page.get_attribute("#view", "data-view") == "map"
+    page.keyboard.press("?")
+    assert page.is_visible("#help")
+    page.keyboard.press("Escape")
+    page.goto(page.url.split("#")[0] + "#tap?s=drift&c=case&d=bfloat16&p=pass&t=net.block00.video.in")
+    page.wait_for_selector("#tap")
+    page.keyboard.press("j")
+    expect(page.locator("#tap")).to_have_text("net.block00.video.norm")
+    page.keyboard.press("k")
+    expect(page.locator("#tap")).to_have_text("net.block00.video.in")
+
+
+def test_dark_and_light_follow_the_system_until_told_otherwise(opened) -> None:
+    page = opened(mixed(), color_scheme="dark")
+    scheme = "getComputedStyle(document.documentElement).colorScheme"
+    assert page.evaluate(scheme) == "dark"
+    page.keyboard.press("t")
+    assert page.evaluate(scheme) == "light"
+
+
+def test_hostile_names_stay_text(opened) -> None:
+    page = opened(hostile())
+    for view, heading in VIEWS.items():
+        page.evaluate("view => { location.hash = view; }", view)
+        expect(page.locator("h1")).to_have_text(heading)
+        expect(page.locator("main")).to_contain_text(HOSTILE[1])
+        assert page.evaluate("window.pwned") is None
+        assert page.query_selector_all("main img, main svg, main script, main b b") == []
+
+
+def test_hostile_names_stay_text_on_their_own_pages_and_under_the_pointer(opened) -> None:
+    page = opened(hostile(), "#table")
+    for name in HOSTILE[:6]:
+        page.evaluate(
+            "n => { location.hash = '#tap?' + new URLSearchParams({s: n, c: n, d: n, p: n, t: n}); }", name
+        )
+        expect(page.locator("#tap")).to_be_visible()
+        page.evaluate("n => { location.hash = '#drift?' + new URLSearchParams({pass: JSON.stringify([n, n, n, n])}); }", name)
+        page.wait_for_selector(".chart canvas", state="attached")
+        box = page.locator(".chart").bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.wait_for_timeout(60)
+        assert page.evaluate("window.pwned") is None
+
+
+def test_five_thousand_taps_are_shown(opened) -> None:
+    page = opened(many(5000, MODES[:1]), "#drift")
+    page.wait_for_selector(".chart canvas", state="attached")
+    page.keyboard.press("4")
+    assert page.inner_text("#matches") == "5,000 of 5,000 readings"
+    page.evaluate("document.getElementById('sight').scrollTop = 1e9")
+    expect(page.locator("table.taps")).to_contain_text("block49.video.tap99")
+    assert len(page.query_selector_all("table.taps tbody tr")) < 100
+
+
+def test_a_pages_text_is_what_shows_without_scripts(browser, tmp_path) -> None:
+    from html_cases import page_of
+
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(page_of(mixed(), tmp_path / "page.html").as_uri())
+    assert verdict_line(mixed()) in page.inner_text("main")
+    context.close()
