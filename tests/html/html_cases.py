@@ -52,6 +52,7 @@ def hostile() -> Report:
         for kind, (name, group) in zip(("over", "within", "activation") * 4, zip(HOSTILE, HOSTILE[::-1], strict=True), strict=True)
         for mode in ("chained", name)
     ]
+    taps += [tap("within", f"{name} 2", "chained", name, name, name) for name in HOSTILE]
     cases = [
         one_case(one_pass_named(name, [t for t in taps if t.place.case == name]), suite=name, case=name, dtype=name)
         for name in HOSTILE

@@ -154,7 +154,7 @@ def test_hostile_names_stay_text(opened) -> None:
 
 def test_hostile_names_stay_text_on_their_own_pages_and_under_the_pointer(opened) -> None:
     page = opened(hostile(), "#table")
-    for name in HOSTILE[:6]:
+    for name in (HOSTILE[1], HOSTILE[4], HOSTILE[5]):
         page.evaluate(
             "n => { location.hash = '#tap?' + new URLSearchParams({s: n, c: n, d: n, p: n, t: n}); }", name
         )
@@ -163,7 +163,7 @@ def test_hostile_names_stay_text_on_their_own_pages_and_under_the_pointer(opened
         page.wait_for_selector(".chart canvas", state="attached")
         box = page.locator(".chart").bounding_box()
         page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-        page.wait_for_timeout(60)
+        expect(page.locator(".bk-Tooltip").first).to_contain_text(name)
         assert page.evaluate("window.pwned") is None
 
 

@@ -115,8 +115,10 @@ function driftChart(run, host, part, points) {
   const source = new Bokeh.ColumnDataSource({ data: driftColumns(run, points, floor) });
   const drawn = driftLines(plot, source, points);
   if (!drawn.length) return void host.append(h("p", { class: "note" }, `All ${countText(points.length)} taps are exactly alike: there is no error to draw.`));
+  // What is seen has gaps; what the pointer finds a tap by has none.
+  const anchor = plot.line({ field: "x" }, { field: "anchor" }, { source, line_alpha: 0 });
   const tooltips = [["tap", "@tap"], ["pass", "@pass"], ...drawn.map(([name]) => [name, `@${name}_told`]), ["used", "@used"], ["verdict", "@verdict"]];
-  plot.add_tools(new Bokeh.HoverTool({ renderers: [drawn[0][1]], mode: "vline", tooltips }));
+  plot.add_tools(new Bokeh.HoverTool({ renderers: [anchor], mode: "vline", tooltips }));
   // A tap of the pointer on the chart opens the nearest of the taps.
   plot.on_event("tap", (event) => {
     const point = points[Math.max(0, Math.min(points.length - 1, Math.round(event.x)))];
@@ -169,6 +171,7 @@ function driftColumns(run, points, floor) {
   columns.verdict = worst.map((at) => run.verdict(at));
   // What is exact stands at the foot, in the colour of no mode: lines would only plunge there and back.
   columns.zero = points.map((point) => (run.error[point.at] === 0 ? floor : NaN));
+  columns.anchor = points.map((_, at) => columns.chained[at] || columns.born[at] || floor);
   columns.over = points.map((point, at) => (run.verdict(worst[at]) === "over" ? columns.chained[at] || columns.born[at] || floor : NaN));
   return columns;
 }
