@@ -2,8 +2,8 @@
 
 import gzip
 import zlib
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Hashable, Iterable
+from typing import Any, TypeVar
 
 from parity.errors import ExitCode
 from parity.history.brief import Brief, Key, Pass, Stand
@@ -14,10 +14,11 @@ from parity.store import strict_json
 SCHEMA = "ltx-parity/brief/1"
 # A brief of the full suite is 1.7 MB of JSON, and 0.2 MB packed.
 LARGEST = 64 << 20
-_KEYS = ("schema", "when", "verdict", "exit_code", "provenance", "modes", "taps", "passes")
-_PASS_KEYS = ("suite", "case", "dtype", "forward", "incomplete", "identical", "measured")
+_KEYS = ("schema", "when", "verdict", "exit_code", "provenance", "modes", "taps", "passes", "incomplete")
+_PASS = ("suite", "case", "dtype", "forward", "readings")
 _MEASURED = ("tap", "mode", "verdict", "error", "usage")
 _VERDICTS = tuple(verdict.value for verdict in Verdict)
+Name = TypeVar("Name", bound=Hashable)
 _EXACT = Stand(Verdict.IDENTICAL.value, 0.0, 0.0)
 
 
@@ -39,23 +40,15 @@ def unpacked(raw: bytes, where: str) -> Brief:
 
 
 def to_document(brief: Brief) -> dict[str, Any]:
-    """Give the JSON value of a brief: what is identical without an error is named alone."""
+    """Give the JSON value of a brief: a reading that is identical without an error is named alone."""
     modes, taps = _positions(key.mode for key in brief.stands), _positions(key.tap for key in brief.stands)
-    passes: dict[Pass, dict[str, Any]] = {}
-
-    def of(home: Pass) -> dict[str, Any]:
-        place = {"suite": home.suite, "case": home.case, "dtype": home.dtype, "forward": home.forward}
-        return passes.setdefault(home, {**place, "incomplete": [], "identical": [], "measured": []})
-
+    homes = _positions([*(key.home for key in brief.stands), *(home for home, _ in brief.incomplete)])
+    readings: list[list[list[object]]] = [[] for _ in homes]
     for key, stand in brief.stands.items():
-        row = [taps[key.tap], modes[key.mode]]
-        if stand == _EXACT:
-            of(key.home)["identical"].append(row)
-        else:
-            figures = [json_number(stand.error), json_number(stand.usage)]
-            of(key.home)["measured"].append([*row, _VERDICTS.index(stand.verdict), *figures])
-    for home, reason in brief.incomplete:
-        of(home)["incomplete"].append(reason)
+        row: list[object] = [taps[key.tap], modes[key.mode]]
+        if stand != _EXACT:
+            row += [_VERDICTS.index(stand.verdict), json_number(stand.error), json_number(stand.usage)]
+        readings[homes[key.home]].append(row)
     return {
         "schema": SCHEMA,
         "when": brief.when,
@@ -64,7 +57,10 @@ def to_document(brief: Brief) -> dict[str, Any]:
         "provenance": dict(brief.provenance),
         "modes": list(modes),
         "taps": list(taps),
-        "passes": list(passes.values()),
+        "passes": [
+            [home.suite, home.case, home.dtype, home.forward, rows] for home, rows in zip(homes, readings, strict=True)
+        ],
+        "incomplete": [[homes[home], reason] for home, reason in brief.incomplete],
     }
 
 
@@ -75,31 +71,33 @@ def from_document(value: object, where: str = "brief") -> Brief:
     top = Fields.of_object(value, where, _KEYS)
     names = tuple(top.read(key, lambda v, w: each(v, w, text)) for key in ("taps", "modes"))
     stands: dict[Key, Stand] = {}
-    incomplete: list[tuple[Pass, str]] = []
-    for at, one in enumerate(top.read("passes", items)):
-        _read_pass(Fields.of_object(one, f"{where}.passes[{at}]", _PASS_KEYS), names, stands, incomplete)
+    homes = top.read("passes", lambda v, w: each(v, w, lambda a, b: _read_pass(a, b, names, stands)))
     return Brief(
         when=top.read("when", text),
         verdict_line=top.read("verdict", text),
         exit_code=top.read("exit_code", _exit_code),
         provenance=top.read("provenance", lambda v, w: mapping(v, w, text)),
         stands=stands,
-        incomplete=tuple(incomplete),
+        incomplete=top.read("incomplete", lambda v, w: each(v, w, lambda a, b: _reason(a, b, homes))),
     )
 
 
-def _read_pass(
-    parts: Fields, names: tuple[tuple[str, ...], ...], stands: dict[Key, Stand], incomplete: list[tuple[Pass, str]]
-) -> None:
-    home = Pass(*(parts.read(key, text) for key in ("suite", "case", "dtype", "forward")))
-    incomplete += [(home, reason) for reason in parts.read("incomplete", lambda v, w: each(v, w, text))]
-    for kind, columns in (("identical", _MEASURED[:2]), ("measured", _MEASURED)):
-        for at, value in enumerate(parts.read(kind, items)):
-            row = Fields.of_row(value, f"{parts.where}.{kind}[{at}]", columns)
-            key = Key(home, row.pick("tap", names[0]), row.pick("mode", names[1]))
-            if key in stands:
-                raise refusal(row.where, f"{key.tap!r:.80} ({key.mode!r:.40}) twice", "each reading once")
-            stands[key] = _EXACT if kind == "identical" else _stand(row)
+def _read_pass(value: object, where: str, names: tuple[tuple[str, ...], ...], stands: dict[Key, Stand]) -> Pass:
+    parts = Fields.of_row(value, where, _PASS)
+    home = Pass(*(parts.read(key, text) for key in _PASS[:-1]))
+    for at, one in enumerate(parts.read("readings", items)):
+        identical = len(items(one, f"{where}[{at}]")) == len(_MEASURED[:2])
+        row = Fields.of_row(one, f"{where}[{at}]", _MEASURED[:2] if identical else _MEASURED)
+        key = Key(home, row.pick("tap", names[0]), row.pick("mode", names[1]))
+        if key in stands:
+            raise refusal(row.where, f"{key.tap!r:.80} ({key.mode!r:.40}) twice", "each reading once")
+        stands[key] = _EXACT if identical else _stand(row)
+    return home
+
+
+def _reason(value: object, where: str, homes: tuple[Pass, ...]) -> tuple[Pass, str]:
+    row = Fields.of_row(value, where, ("pass", "reason"))
+    return row.pick("pass", homes), row.read("reason", text)
 
 
 def _stand(row: Fields) -> Stand:
@@ -113,5 +111,5 @@ def _exit_code(value: object, where: str) -> ExitCode:
         raise refusal(where, shown(value), "an exit code of a run") from None
 
 
-def _positions(names: Iterable[str]) -> dict[str, int]:
+def _positions(names: Iterable[Name]) -> dict[Name, int]:
     return {name: at for at, name in enumerate(dict.fromkeys(names))}

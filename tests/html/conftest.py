@@ -9,10 +9,16 @@ import pytest
 from html_cases import Opened, page_of
 from playwright.sync_api import Browser, sync_playwright
 
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 def _chromium() -> str:
@@ -40,12 +46,16 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Opened]:
 
     def open_page(report, where="", extras=None, **context):
         file = page_of(report, tmp_path / "report.html", extras)
-        contexts.append(browser.new_context(viewport=context.pop("viewport", {"width": 1280, "height": 800}), **context))
+        contexts.append(
+            browser.new_context(viewport=context.pop("viewport", {"width": 1280, "height": 800}), **context)
+        )
         page = contexts[-1].new_page()
         page.complaints = []
         page.on("console", lambda said: said.type in ("error", "warning") and page.complaints.append(said.text))
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("request", lambda request: request.url.startswith(("file:", "data:")) or page.complaints.append(request.url))
+        page.on(
+            "request", lambda request: request.url.startswith(("file:", "data:")) or page.complaints.append(request.url)
+        )
         page.goto(file.as_uri() + where)
         page.wait_for_selector("html[data-ready]", timeout=20000)
         return page

@@ -1,12 +1,16 @@
 """The page in a real browser: it opens without a complaint, and shows the terminal's numbers."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from html_cases import HOSTILE, hostile, many, mixed
 from playwright.sync_api import expect
 from report_cases import MODES, in_terminal, tap
 
+from parity.history import brief_of, compare_runs, comparison_entry, history_entry
+from parity.history.sheets import change_line, change_sheets
+from parity.judge import Verdict
 from parity.report import to_markdown
 from parity.report.lines import divergence_lines, verdict_line
 from parity.report.numbers import error_text, usage_text
@@ -155,11 +159,11 @@ def test_hostile_names_stay_text(opened) -> None:
 def test_hostile_names_stay_text_on_their_own_pages_and_under_the_pointer(opened) -> None:
     page = opened(hostile(), "#table")
     for name in (HOSTILE[1], HOSTILE[4], HOSTILE[5]):
-        page.evaluate(
-            "n => { location.hash = '#tap?' + new URLSearchParams({s: n, c: n, d: n, p: n, t: n}); }", name
-        )
+        page.evaluate("n => { location.hash = '#tap?' + new URLSearchParams({s: n, c: n, d: n, p: n, t: n}); }", name)
         expect(page.locator("#tap")).to_be_visible()
-        page.evaluate("n => { location.hash = '#drift?' + new URLSearchParams({pass: JSON.stringify([n, n, n, n])}); }", name)
+        page.evaluate(
+            "n => { location.hash = '#drift?' + new URLSearchParams({pass: JSON.stringify([n, n, n, n])}); }", name
+        )
         page.wait_for_selector(".chart canvas", state="attached")
         box = page.locator(".chart").bounding_box()
         page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -185,3 +189,37 @@ def test_a_pages_text_is_what_shows_without_scripts(browser, tmp_path) -> None:
     page.goto(page_of(mixed(), tmp_path / "page.html").as_uri())
     assert verdict_line(mixed()) in page.inner_text("main")
     context.close()
+
+
+def test_a_comparison_shows_the_terminals_rows_and_leads_to_the_tap(opened) -> None:
+    before, after = brief_of(without_over(mixed())), brief_of(mixed())
+    compared = compare_runs(before, after)
+    page = opened(mixed(), "#compare", {"comparison": comparison_entry(compared, ("then", "now"))})
+    assert page.inner_text("#change") == change_line(compared)
+    assert cells(page) == [[list(row) for row in sheet.rows] for sheet, _ in change_sheets(compared)]
+    page.wait_for_selector(".chart canvas", state="attached")
+    page.click("details.sheet td a >> nth=0")
+    assert page.inner_text("#tap") == "net.block01.video.out"
+
+
+def without_over(report):
+    """Give the report as if nothing had been over budget: the same taps, identical."""
+    cases = []
+    for case in report.cases:
+        forwards = [replace(f, taps=tuple(_identical(t) for t in f.taps)) for f in case.forwards]
+        cases.append(replace(case, forwards=tuple(forwards)))
+    return replace(report, cases=tuple(cases))
+
+
+def _identical(one):
+    return replace(one, verdict=Verdict.IDENTICAL, measured=None) if one.verdict is Verdict.OVER else one
+
+
+def test_a_taps_page_shows_what_it_was_in_earlier_runs(opened) -> None:
+    earlier = replace(brief_of(without_over(mixed())), when="2026-01-02T03:04:05Z")
+    where = "#tap?s=drift&c=case&d=bfloat16&p=pass&t=net.block01.video.out"
+    page = opened(mixed(), where, {"history": history_entry(mixed(), [earlier])})
+    rows = {row[0]: row[1:] for table in cells(page, "table.sheet") for row in table}
+    over = f"{error_text(tap('over').measurement.comparison.relative_l2)} over"
+    assert rows["this run"] == [over] * 3
+    assert rows["2026-01-02T03:04:05Z"] == ["0 identical"] * 3
