@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 import threading
 from pathlib import Path
 
@@ -129,13 +130,17 @@ def test_watch_runs_again_when_a_file_changes_and_says_what_that_changed(
 
 
 def test_watch_makes_real_runs_of_what_it_is_told_and_goes_on_where_one_cannot_be_made(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     watching = ["watch", "--path", str(tmp_path), "--times", "1", "--"]
     assert main([*watching, *QUICK]) == 0
     assert "exact/latents-square" in capsys.readouterr().out
-    assert main([*watching, "--case", "nonsense"]) == 2
-    assert "nonsense" in capsys.readouterr().err
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho 'Traceback' >&2\necho 'SyntaxError: half a line' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(broken))
+    assert main([*watching, *QUICK]) == 2
+    assert "SyntaxError: half a line" in capsys.readouterr().err
 
 
 def test_watch_ends_when_it_is_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
