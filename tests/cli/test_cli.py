@@ -24,7 +24,8 @@ FLAGS = {
     "--output --quiet --real-size --reference --release --stage --suite --threads",
     "gate": "--attention --certificates --details --device --dtype --help --history --html --jobs --json --model "
     "--output --quiet --release",
-    "capture": "--case --device --dtype --help --json --max-bytes --max-tokens --model --quiet --release --side --taps",
+    "capture": "--case --device --dtype --help --json --max-bytes --max-tokens --model --quiet --release --side "
+    "--statistics --taps",
     "compare": "--across-releases --details --help --history --html --json --live --model --output --quiet --suite",
     "show": "--help --json --model --pattern --quiet --taps --verify",
     "report": "--against --details --help --history --html --json --markdown --model --quiet",
