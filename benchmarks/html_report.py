@@ -28,7 +28,16 @@ from parity.report import Report, ReportedCase, ReportedForward, ReportedTap, re
 from parity.run.forward import Mode
 
 VIEWS = ("overview", "drift", "map", "table")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 # Charts draw in frames of their own, so that what is asked for is that a canvas stands there and two frames passed.
 _SHOWN = """async (charted) => {
   while (!document.documentElement.dataset.ready || (charted && !document.querySelector('.chart')?.firstElementChild))

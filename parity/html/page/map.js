@@ -62,22 +62,18 @@ function mapScale(by, entries) {
   if (by === "used") return { low: 0, high: 1, step: (value) => (value > 0 ? 1 + Math.min(STEPS - 1, Math.floor(value * STEPS)) : 0) };
   const values = entries.map((one) => one.value).filter((value) => value > 0 && Number.isFinite(value)).sort((a, b) => a - b);
   if (!values.length) return { low: 0, high: 0, step: (value) => (value > 0 ? STEPS : 0) };
-  // One outlier must not make all others look alike: the colours end at the values that a twentieth lies beyond.
-  const beyond = Math.floor((values.length - 1) / 20);
-  const low = Math.log10(values[beyond]), high = Math.log10(values[values.length - 1 - beyond]);
-  const span = Math.max(high - low, 1e-9);
-  return {
-    low: 10 ** low, high: 10 ** high,
-    step: (value) => (value > 0 ? 1 + Math.max(0, Math.min(STEPS - 1, Math.floor(((Math.log10(value) - low) / span) * STEPS))) : 0),
-  };
+  // By rank: errors of stages lie decades apart, and one outlier must not make all others look alike.
+  const rank = (value) => values.findLastIndex((other) => other < value) + 1;
+  const step = (value) => (value > 0 ? 1 + Math.min(STEPS - 1, Math.floor((rank(value) / values.length) * STEPS)) : 0);
+  return { low: values[0], high: values.at(-1), step };
 }
 
 function mapLegend(scale, by) {
   const swatches = Array.from({ length: STEPS }, (_, step) => h("i", { class: `heat${step + 1}` }));
-  const ends = by === "used" ? ["1%", "100%"] : [`≤ ${errorText(scale.low)}`, `${errorText(scale.high)} ≤`];
+  const ends = by === "used" ? ["1%", "100%"] : [errorText(scale.low), errorText(scale.high)];
   return h("div", { class: "legend" },
     h("span", {}, h("i", { class: "heat0" }), " 0"),
-    scale.high > scale.low ? h("span", {}, ends[0], " ", swatches, " ", ends[1]) : null,
+    scale.high > scale.low ? h("span", {}, ends[0], " ", swatches, " ", ends[1], by === "used" ? "" : " (by rank)") : null,
     h("span", {}, h("i", { class: "over" }), by === "local" ? " over budget, born here" : " over budget"),
     by === "used" ? null : h("span", {}, h("i", { class: "handed" }), by === "local" ? " over, handed down" : " over in another mode"),
     by === "local" ? h("span", {}, h("i", { class: "unknown" }), " not run isolated") : null);

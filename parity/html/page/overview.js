@@ -71,7 +71,7 @@ function notCompared(reasons, count) {
 
 function sheetSection(sheet, open) {
   return h("details", { open, class: "sheet" },
-    h("summary", {}, h("h2", {}, sheet.title), h("span", { class: "muted" }, `${countText(sheet.rows.length)} rows`)),
+    h("summary", {}, h("h2", {}, sheet.title), h("span", { class: "muted" }, `${countText(sheet.rows.length)} row${sheet.rows.length === 1 ? "" : "s"}`)),
     sheetTable(sheet),
     sheet.note ? h("p", { class: "note" }, sheet.note) : null);
 }
