@@ -10,8 +10,9 @@ from report_cases import MODES, in_terminal, tap
 
 from parity.history import brief_of, compare_runs, comparison_entry, history_entry
 from parity.history.sheets import change_line, change_sheets
+from parity.html import payload
 from parity.judge import Verdict
-from parity.report import to_markdown
+from parity.report import to_document, to_markdown
 from parity.report.lines import divergence_lines, verdict_line
 from parity.report.numbers import error_text, usage_text
 from parity.report.sheets import case_sheet, drift_sheets
@@ -223,3 +224,24 @@ def test_a_taps_page_shows_what_it_was_in_earlier_runs(opened) -> None:
     over = f"{error_text(tap('over').measurement.comparison.relative_l2)} over"
     assert rows["this run"] == [over] * 3
     assert rows["2026-01-02T03:04:05Z"] == ["0 identical"] * 3
+
+
+def test_what_later_schemas_add_is_shown_classes_with_evidence_and_what_is_blamed(opened, monkeypatch) -> None:
+    def with_more(report):
+        document = to_document(report)
+        kinds = ["identical", "within noise", "drift", "bug"]
+        document["layout"] |= {"classes": kinds, "class_rows": ["tap", "class", "evidence", "behind"]}
+        document["outcome"]["classes"] = {"bug": 1, "drift": 0}
+        forward = document["cases"][0]["forwards"][0]
+        forward["classes"] = [["net.block01.video.out", 3, "4 times its band", "net.block00.video.in"]]
+        forward["blame"] = {"tap": "net.block01.video.out", "hint": "a factor of two", "places": {"port": "a.py:7"}}
+        return document
+
+    monkeypatch.setattr(payload, "to_document", with_more)
+    page = opened(mixed(), "#tap?s=drift&c=case&d=bfloat16&p=pass&t=net.block01.video.out")
+    shown = page.inner_text("main")
+    assert all(text in shown for text in ("Class: bug", "4 times its band", "a factor of two", "a.py:7"))
+    page.evaluate("location.hash = '#table?class=bug'")
+    expect(page.locator("#matches")).to_have_text("3 of 14 readings")
+    page.evaluate("location.hash = '#overview'")
+    expect(page.locator("main")).to_contain_text("Classes of taps")
