@@ -17,7 +17,7 @@ HOSTILE = (
     "<img src=x onerror=window.pwned=1>",
     '"><svg onload=window.pwned=1>',
     "javascript:window.pwned=1",
-    "$$\\href{javascript:window.pwned=1}{x}$$",
+    "$$\\href{x}{y}$$",
     "@tap{safe} <b>bold</b>",
     "${window.pwned=1}",
     "__proto__",

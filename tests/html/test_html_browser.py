@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from importlib.resources import files
 
 import pytest
 from html_cases import HOSTILE, hostile, many, mixed
@@ -61,12 +62,21 @@ def test_numbers_round_as_pythons_do(opened) -> None:
     assert shown == [[error_text(value), usage_text(value)] for value in values]
 
 
-def errors_and_shares(page, values: list[float]) -> list[list[str]]:
-    """Run the page's own functions, which its scope hides, by putting numbers.js in the page a second time."""
-    from importlib.resources import files
+def test_labels_of_axes_are_not_taken_for_tex(opened) -> None:
+    names = ["$$x$$", "\\[x\\]", "\\(x\\)", "plain.name"]
+    shown = own(opened(mixed()), "names.map(label)", "names", names)
+    assert shown == ["$\u2060$x$\u2060$", "\\\u2060[x\\]", "\\\u2060(x\\)", "plain.name"]
 
-    source = (files("parity.html") / "page" / "numbers.js").read_text(encoding="utf-8")
-    return page.evaluate(f"values => {{ {source}; return values.map(v => [errorText(v), usageText(v)]); }}", values)
+
+def errors_and_shares(page, values: list[float]) -> list[list[str]]:
+    return own(page, "values.map(v => [errorText(v), usageText(v)])", "values", values)
+
+
+def own(page, expression: str, name: str, value: object) -> object:
+    """Run the page's own functions, which its scope hides, by giving the page their sources a second time."""
+    folder = files("parity.html") / "page"
+    source = "\n".join((folder / f"{part}.js").read_text(encoding="utf-8") for part in ("numbers", "dom", "charts"))
+    return page.evaluate(f"{name} => {{ {source}; return {expression}; }}", value)
 
 
 @pytest.mark.parametrize("width", [1280, 390])
