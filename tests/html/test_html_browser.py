@@ -7,13 +7,13 @@ from importlib.resources import files
 import pytest
 from html_cases import HOSTILE, hostile, many, mixed
 from playwright.sync_api import expect
-from report_cases import MODES, in_terminal, tap
+from report_cases import MODES, in_terminal, one_run, run_of, tap
 
 from parity.history import brief_of, compare_runs, comparison_entry, history_entry
 from parity.history.sheets import change_line, change_sheets
 from parity.html import payload
 from parity.judge import Verdict
-from parity.report import to_document, to_markdown
+from parity.report import as_report, to_document, to_markdown
 from parity.report.lines import divergence_lines, verdict_line
 from parity.report.numbers import error_text, usage_text
 from parity.report.sheets import case_sheet, drift_sheets
@@ -255,3 +255,11 @@ def test_what_later_schemas_add_is_shown_classes_with_evidence_and_what_is_blame
     expect(page.locator("#matches")).to_have_text("3 of 14 readings")
     page.evaluate("location.hash = '#overview'")
     expect(page.locator("main")).to_contain_text("Classes of taps")
+
+
+@pytest.mark.parametrize("run", [one_run(), run_of(tap("identical"), incomplete=["t: missing"])])
+def test_runs_with_nothing_to_draw_open_too(opened, run) -> None:
+    page = opened(as_report(run))
+    for view, heading in VIEWS.items():
+        page.evaluate("view => { location.hash = view; }", view)
+        expect(page.locator("h1")).to_have_text(heading)
