@@ -134,6 +134,10 @@ class Binding(Protocol):
         """Run the candidate on the case of a dump, and judge it against the dump."""
         ...
 
+    def sources(self) -> list[Path]:
+        """Give the folders of the candidate's code, to watch for changes."""
+        ...
+
     def numerics(self) -> Mapping[str, str]:
         """Name each way to compute a whole run, and what it rounds; the first is the truth."""
         ...

@@ -13,6 +13,7 @@ from parity.binding import CaptureRequest, GateOutcome, GateRequest, Progress, R
 from parity.chain import ChainRequest, Chains
 from parity.errors import BadInputError
 from parity.judge import Budgets
+from parity.ltx23.candidate import PORT, fingerprint
 from parity.ltx23.choice import chosen_suites, installed, known_release
 from parity.ltx23.forecasting import open_generations
 from parity.ltx23.gate import Gate
@@ -123,6 +124,10 @@ class LTX23:
             (found,), {"candidate": "port", "reference": str(dump), "release": release, "engine": engine_name()}
         )
 
+    def sources(self) -> list[Path]:
+        """The folder of the port."""
+        return [PORT]
+
     def numerics(self) -> Mapping[str, str]:
         """Name each way to compute a generation, and what it rounds; the first is the truth."""
         return {variant.id: variant.says for variant in VARIANTS.values()}
@@ -157,6 +162,7 @@ def _provenance(request: RunRequest, suites: list[tuple[str, str]]) -> dict[str,
     recorded = dict.fromkeys(f"{release} recorded" for suite, release in suites if suite == "recorded")
     return {
         "candidate": f"ltx_port {metadata.version('ltx-parity')}",
+        "candidate_code": fingerprint(PORT),
         "reference": f"official LTX-2 {', '.join((*live, *recorded))}",
         "release": ", ".join(dict.fromkeys(release for _, release in suites)),
         "torch": torch.__version__,

@@ -21,7 +21,7 @@ def to_markdown(run: RunResult | Report) -> str:
     """
     report = as_report(run)
     blocks = [f"## {escaped(verdict_line(report))}", *_divergence(report), *_incomplete(report)]
-    blocks += [_sheet(sheet) for sheet in [case_sheet(report), *drift_sheets(report)]]
+    blocks += [sheet_text(sheet) for sheet in [case_sheet(report), *drift_sheets(report)]]
     origin = [f"- {_code(key)}: {_code(value)}" for key, value in provenance_lines(report)]
     if origin:
         blocks.append("\n".join(origin))
@@ -53,7 +53,8 @@ def _incomplete(report: Report) -> Iterator[str]:
         )
 
 
-def _sheet(sheet: Sheet) -> str:
+def sheet_text(sheet: Sheet) -> str:
+    """Give one table, below its title."""
     heads = " | ".join(escaped(column.heading) for column in sheet.columns)
     rule = " | ".join("---:" if column.number else ":---" for column in sheet.columns)
     # A number needs no escape, and stands in the column of numbers as in the terminal.

@@ -20,15 +20,19 @@ from parity.store import Dump, DumpWriter
 
 CAPTURE = ["--case", "small", "--side", "port", "--dtype", "bfloat16", "--quiet"]
 FLAGS = {
-    "run": "--attention --case --config --details --device --dtype --fault --help --jobs --json --list --live "
-    "--model --output --quiet --real-size --reference --release --share-weights --stage --suite --threads",
-    "gate": "--attention --certificates --details --device --dtype --help --jobs --json --model --output --quiet "
-    "--release",
+    "run": "--attention --case --config --details --device --dtype --fault --help --history --html --jobs "
+    "--json --list --live --model --output --quiet --real-size --reference --release --share-weights "
+    "--stage --suite --threads",
+    "gate": "--attention --certificates --details --device --dtype --help --history --html --jobs --json --model "
+    "--output --quiet --release",
     "capture": "--case --device --dtype --help --json --max-bytes --max-tokens --model --quiet --release --side "
     "--statistics --taps",
-    "compare": "--across-releases --details --help --json --live --model --output --quiet --suite",
+    "compare": "--across-releases --details --help --history --html --json --live --model --output --quiet --suite",
     "show": "--help --json --model --pattern --quiet --taps --verify",
-    "report": "--details --help --json --markdown --model --quiet",
+    "report": "--against --details --help --history --html --json --markdown --model --quiet",
+    "runs": "--help --json --model --quiet",
+    "compare-runs": "--common --factor --help --json --markdown --model --quiet",
+    "watch": "--help --json --model --path --quiet --times",
     "forecast": "--blocks --budget --check --device --draws --help --json --list --local --model --numerics --quiet "
     "--release --runs --seeds --share --steps",
     "trajectory": "--blocks --candidate --device --help --json --model --quiet --reference --release --seed --steps",
