@@ -97,7 +97,7 @@ def _gemma(path: Path) -> Any:
     check_gemma_root(path.parent)
     loaded = load_gemma(path.parent, _CPU, _BF16)
     found = {"tensors": _tensors(GemmaFile.open(path.parent / "model.safetensors"))}
-    return found | {"parameters": sum(parameter.numel() for parameter in loaded.parameters())}
+    return found | {"asked": loaded.model.config.to_dict()}
 
 
 def _tokenizer(path: Path) -> Any:
