@@ -10,7 +10,7 @@ class InputError(ValueError):
 
 
 # Of one part of a refusal: paths and lists of names are shorter.
-_MOST_CHARACTERS = 1000
+_MOST_CHARACTERS = 500
 
 
 def _told(text: str) -> str:

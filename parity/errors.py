@@ -13,7 +13,7 @@ class ExitCode(IntEnum):
 
 
 # Of one part of a refusal: paths and lists of names are shorter.
-_MOST_CHARACTERS = 1000
+_MOST_CHARACTERS = 500
 
 
 def told(text: str) -> str:

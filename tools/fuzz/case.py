@@ -117,7 +117,7 @@ def _commanded(reader: Reader, place: Path, outcome: Outcome, told: str) -> tupl
 
 
 def _one_line(text: str) -> bool:
-    return len(text.splitlines()) == 1 and text.isprintable() and len(text) < 2000
+    return len(text.splitlines()) == 1 and text.isprintable() and len(text) < 2500
 
 
 def _told(error: BaseException) -> str:

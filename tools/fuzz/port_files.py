@@ -84,6 +84,7 @@ def _lora(path: Path) -> Any:
 
 def _upsampler(path: Path) -> Any:
     file = UpsamplerFile.open(path)
+    load_upsampler(file, CheckpointFile.open(path.parent / "statistics.safetensors"), _CPU, _BF16)
     return {"tensors": _tensors(file), "config": file.config.model_dump_json(by_alias=True)}
 
 

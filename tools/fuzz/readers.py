@@ -77,6 +77,13 @@ def _budgets_say(raw: bytes, rows: Any) -> bool:
     )
 
 
+def _local_errors_say(raw: bytes, found: Any) -> bool:
+    document = json_text.parsed(raw.decode())
+    numbers = all(type(value) in (int, float) for _, value in document)
+    # The same numbers, as near as float64 has them.
+    return numbers and sorted((key, float(value)) for key, value in document) == sorted(found.items())
+
+
 _JSON = (json_text.mutation,) * 6 + content.ANY_BYTES[::2]
 _TOML = (toml_text.mutation,) * 10 + content.ANY_BYTES[::2]
 _SAFETENSORS = (safetensors_parts.header, safetensors_parts.shuffled, safetensors_parts.nested, safetensors_parts.data)
@@ -125,7 +132,7 @@ _ENGINE = (
         seeds.local_errors,
         _JSON,
         read_local_errors,
-        lambda raw, found: same_document(raw.decode(), found),
+        _local_errors_say,
     ),
 )
 READERS = {reader.name: reader for reader in (*_ENGINE, *PORT_READERS)}

@@ -18,7 +18,7 @@ from parity.judge.verdict import TapPlace
 from parity.ltx23.configs import config_text
 from parity.ltx23.synthetic.gemma import write_gemma
 from parity.ltx23.synthetic.lora_file import LoraSpec
-from parity.ltx23.synthetic.model_folder import write_upsampler
+from parity.ltx23.synthetic.model_folder import CONFIG, write_upsampler
 from parity.ltx23.synthetic.spec import CheckpointSpec
 from parity.ltx23.synthetic.write import write_checkpoint
 from parity.metrics import compare, fingerprints
@@ -167,7 +167,8 @@ def loras(folder: Path) -> list[Path]:
 
 
 def upsamplers(folder: Path) -> list[Path]:
-    """Write an upsampler."""
+    """Write an upsampler, and a checkpoint that is its companion."""
+    write_checkpoint(folder / "statistics.safetensors", CheckpointSpec(CONFIG, 1, components=("video_statistics",)))
     write_upsampler(folder / "upsampler.safetensors", 1)
     return [folder / "upsampler.safetensors"]
 
