@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-
 from fuzz.case import GOOD, Outcome
 from fuzz.pool import Tally, case, fuzzed, planted
 from fuzz.readers import READERS
+
 from ltx_port.text.transformers_import import transformers_importable
 
 

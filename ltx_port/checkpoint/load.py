@@ -4,8 +4,8 @@ import torch
 
 from ltx_port.checkpoint.config import TransformerConfig
 from ltx_port.checkpoint.file import CheckpointFile
-from ltx_port.checkpoint.meta import on_meta
 from ltx_port.checkpoint.key_map import TRANSFORMER_PREFIX, TransformerKeyMap
+from ltx_port.checkpoint.meta import on_meta
 from ltx_port.checkpoint.strict import Part, load_strictly
 from ltx_port.checkpoint.tensor_file import TensorSource
 from ltx_port.offload import stream_layers

@@ -171,7 +171,7 @@ def _row(row: Mapping[str, Any], groups: Mapping[str, tuple[str, ...]], at: str,
         raise BadInputError(
             at, f"unknown keys {sorted(unknown)}, missing keys {sorted(missing)}", "a budget row", "correct it"
         )
-    for key in ("suite", "rule", "reason"):
+    for key in ("suite", "reason"):
         if not isinstance(row[key], str):
             raise BadInputError(at, f"{key} = {row[key]!r:.60}", "a text", "put it in quotes")
     try:

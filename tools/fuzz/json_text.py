@@ -92,7 +92,9 @@ def _retype(random: Random, document: Any) -> None:
     if found := places(document):
         holder, at = random.choice(found)
         value = holder[at]
-        holder[at] = random.choice((str(value), [value], Table([["a", value]]), None, True, 0, 1.5, Token(f"{value}.0")))
+        holder[at] = random.choice(
+            (str(value), [value], Table([["a", value]]), None, True, 0, 1.5, Token(f"{value}.0"))
+        )
 
 
 def _provoke(random: Random, document: Any) -> None:

@@ -39,7 +39,7 @@ def _tensors(file: TensorFile) -> dict[str, tuple[str, tuple[int, ...], str]]:
     found = {}
     for key in sorted(file.keys()):
         tensor = file.read(key, "cpu")
-        raw = tensor.contiguous().view(-1).view(torch.uint8).numpy() if tensor.numel() else b""
+        raw = tensor.contiguous().view(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
         found[key] = _NAMES[tensor.dtype], tuple(tensor.shape), hashlib.sha256(raw).hexdigest()
     return found
 
@@ -123,9 +123,7 @@ PORT_READERS = (
     Reader("lora", seeds.loras, _SAFETENSORS, _lora, _says),
     Reader("upsampler", seeds.upsamplers, _SAFETENSORS, _upsampler, _says),
     Reader("hidden states", seeds.hidden_states, _SAFETENSORS, _states, _says),
-    Reader(
-        "gemma weights", lambda folder: seeds.gemma(folder, "model.safetensors"), _SAFETENSORS, _gemma, _says
-    ),
+    Reader("gemma weights", lambda folder: seeds.gemma(folder, "model.safetensors"), _SAFETENSORS, _gemma, _says),
     Reader(
         "gemma config.json",
         lambda folder: seeds.gemma(folder, "config.json"),

@@ -23,4 +23,6 @@ def _plain(value: Any) -> Any:
         return "list", [_plain(inner) for inner in value]
     if isinstance(value, float) and value.is_integer():
         return "number", repr(int(value))
-    return type(value).__name__ if not isinstance(value, int | float) or isinstance(value, bool) else "number", repr(value)
+    return type(value).__name__ if not isinstance(value, int | float) or isinstance(value, bool) else "number", repr(
+        value
+    )

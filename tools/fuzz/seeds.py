@@ -175,7 +175,9 @@ def upsamplers(folder: Path) -> list[Path]:
 
 def hidden_states(folder: Path) -> list[Path]:
     """Write hidden states of a prompt and a negative prompt."""
-    states = {f"{role}.states": torch.linspace(-1, 1, 3 * 128 * 4).reshape(3, 128, 4) for role in ("prompt", "negative")}
+    states = {
+        f"{role}.states": torch.linspace(-1, 1, 3 * 128 * 4).reshape(3, 128, 4) for role in ("prompt", "negative")
+    }
     masks = {f"{role}.mask": (torch.arange(128) > 100).float() for role in ("prompt", "negative")}
     save_file(states | masks, folder / "states.safetensors")
     return [folder / "states.safetensors"]
