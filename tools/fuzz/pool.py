@@ -15,8 +15,8 @@ from fuzz.case import Outcome, Reader, Seed, judged, mutated
 
 MEMORY_BYTES = 256 << 20
 ADDRESS_BYTES = 2 << 30
-SECONDS = 20.0
-_START_SECONDS = 120.0
+SECONDS = 60.0
+_START_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
