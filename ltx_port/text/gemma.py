@@ -62,9 +62,8 @@ def load_gemma(root: Path, device: torch.device, dtype: torch.dtype, offload_lay
     `offload_layers` leaves the decoder layers' weights in host memory and streams them to the device, layer by layer.
     InputError where the folder is not one, or its weights are not exactly those that its config.json asks for, finite.
     """
-    config = _text_config(root)
-    weights = GemmaWeights(root)
-    _refuse_other_layers(config, weights, root)
+    config, weights = _text_config(root), GemmaWeights(root)
+    _require_layers(config.num_hidden_layers, root)
     with library_refusals(root / "config.json"):
         states = build_gemma(config)
     keys = {name: PREFIX + name for name in states.model.state_dict()}
@@ -93,12 +92,13 @@ def give_buffers(states: nn.Module, config: "Gemma3TextConfig", device: torch.de
     model.embed_tokens.embed_scale = torch.tensor(config.hidden_size**0.5).to(device)
 
 
-def _refuse_other_layers(config: "Gemma3TextConfig", weights: GemmaWeights, root: Path) -> None:
-    """Refuse a number of layers that the weights do not have, before so many are built."""
+def _require_layers(told: object, root: Path) -> None:
+    """Refuse a number of layers that the weights do not have, before a list of so many is made."""
     beginning = PREFIX + _LAYERS
-    found = {key.removeprefix(beginning).partition(".")[0] for key in weights.keys() if key.startswith(beginning)}  # noqa: SIM118
-    if config.num_hidden_layers != len(found):
-        got, expected = f"num_hidden_layers {config.num_hidden_layers!r:.40}", f"{len(found)}, as the weights have"
+    keys = [key.removeprefix(beginning) for key in GemmaWeights(root).keys() if key.startswith(beginning)]  # noqa: SIM118
+    found = len({key.partition(".")[0] for key in keys})
+    if told != found:
+        got, expected = f"num_hidden_layers {told!r:.40}", f"{found}, as the weights have"
         raise InputError(f"{root}: config.json", got, expected, GEMMA_ROOT)
 
 
@@ -112,6 +112,9 @@ def _text_config(root: Path) -> "Gemma3TextConfig":
     if told.get("model_type") != "gemma3":
         got = f"model_type {told.get('model_type')!r:.80}"
         raise InputError(f"{root}: config.json", got, "'gemma3', the model that LTX-2.3 was trained with", GEMMA_ROOT)
+    text = told.get("text_config")
+    if isinstance(text, dict) and "num_hidden_layers" in text:
+        _require_layers(text["num_hidden_layers"], root)
     with library_refusals(root / "config.json"):
         values, _ = Gemma3Config.get_config_dict(str(root), local_files_only=True)
         config: Any = Gemma3Config.from_dict(values).text_config

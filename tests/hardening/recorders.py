@@ -23,7 +23,12 @@ from parity.store import Dump, DumpWriter, Manifest
 FORKSERVER = multiprocessing.get_context("forkserver")
 # All that is imported here, so that a process begins at once: a server of Python 3.11 does not find this file.
 FORKSERVER.set_forkserver_preload(
-    ["ltx_port.pipeline.hidden_states", "parity.metrics.compiled.fingerprints", "parity.report", "parity.run.statistics"]
+    [
+        "ltx_port.pipeline.hidden_states",
+        "parity.metrics.compiled.fingerprints",
+        "parity.report",
+        "parity.run.statistics",
+    ]
 )
 NOBODY = 65534
 _PROVENANCE = "filler"
