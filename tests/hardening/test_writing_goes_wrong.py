@@ -1,4 +1,4 @@
-"""A full disk, a read-only folder, a kill at any moment, two writers: nothing is lost, and no part passes for a whole."""
+"""A full disk, a read-only folder, a kill at any moment, two writers: nothing is lost, no part passes for a whole."""
 
 import os
 import random

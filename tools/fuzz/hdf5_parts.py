@@ -43,7 +43,7 @@ def _link(random: Random, file: Any) -> None:
         (
             h5py.SoftLink(random.choice(("/names", "/blobs", f"/{name}", "/nowhere", "."))),
             h5py.ExternalLink(target, "/names"),
-            file["blobs"] if "blobs" in file else kept,
+            file.get("blobs", kept),
         )
     )
 
@@ -136,11 +136,11 @@ def _forge(random: Random, file: Any) -> None:
 def _mutation(change: Callable[[Random, Any], None]) -> Callable[[Random, bytes], bytes]:
     def mutate(random: Random, raw: bytes) -> bytes:
         memory = io.BytesIO(raw)
-        with h5py.File(memory, "r+", locking=False) as file:
-            # A second change may find gone, or of another rank, what it would change.
-            with contextlib.suppress(KeyError, ValueError, TypeError, OSError, RuntimeError):
-                for _ in range(random.choice((1, 1, 2))):
-                    change(random, file)
+        # A second change may find gone, or of another rank, what it would change.
+        gone = contextlib.suppress(KeyError, ValueError, TypeError, OSError, RuntimeError)
+        with h5py.File(memory, "r+", locking=False) as file, gone:
+            for _ in range(random.choice((1, 1, 2))):
+                change(random, file)
         return memory.getvalue()
 
     return mutate
