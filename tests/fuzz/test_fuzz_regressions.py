@@ -261,5 +261,5 @@ def test_code_that_a_gemma_root_brings_along_is_not_run(tmp_path: Path) -> None:
     (path,) = seeds.gemma(tmp_path, "tokenizer_config.json")
     (path.parent / "evil.py").write_text(f"open({str(tmp_path / 'was-run')!r}, 'w')\nclass Evil: pass\n")
     edited(path, lambda found: found.update(tokenizer_class="Evil", auto_map={"AutoTokenizer": ["evil.Evil", None]}))
-    refused(lambda found: load_tokenizer(found.parent, RELEASE_1_2_0, 16), path, "unusable")
+    load_tokenizer(path.parent, RELEASE_1_2_0, 16)
     assert not (tmp_path / "was-run").exists()
