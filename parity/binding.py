@@ -26,7 +26,9 @@ class RunRequest:
     `reference` is live (the running reference), recorded (dumps), or auto (live where it is installed, recorded for
     other releases). `release` is the one of the reference to follow; None: every one that can be judged here.
     `real_size` takes the cases at real size in the place of the tiny ones. `fault` plants a known fault in the
-    candidate; `attention` and `threads` vary how the candidate computes. `jobs` processes share the work.
+    candidate; `attention` and `threads` vary how the candidate computes. `jobs` processes share the work. `lockstep`
+    runs candidate and reference side by side and keeps no tap; with `share_weights` both hold the same tensors where
+    the weights are made on the device. `config` takes the cases of one configuration.
     """
 
     stages: tuple[str, ...] = ()
@@ -41,6 +43,9 @@ class RunRequest:
     attention: str = "auto"
     threads: int | None = None
     jobs: int = 1
+    lockstep: bool = False
+    share_weights: bool = False
+    config: str | None = None
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from parity.ltx23.generation import Groups
 from parity.ltx23.numerics import VARIANTS
 from parity.ltx23.recording import SIDES, record, record_statistics, require_current
 from parity.ltx23.stage import Case
-from parity.ltx23.stages import CASES, FAULTS, STAGES, budgets_of_all_stages, chosen_cases
+from parity.ltx23.stages import CASES, FAULTS, STAGES, Choice, budgets_of_all_stages, chosen_cases
 from parity.ltx23.suites import LIVE_SUITES, SUITES, Job, jobs
 from parity.ltx23.workers import Bench, run_here, run_shared
 from parity.ltx23.world import PROVEN_LIVE, World, device_named, dtype_named
@@ -58,7 +58,7 @@ class LTX23:
         """Map the taps that a case declares, in data-path order, to the group that they report to."""
         if case.startswith(GENERATION):
             return Groups()
-        (chosen,) = chosen_cases((case,))
+        (chosen,) = chosen_cases(Choice(ids=(case,), lockstep=True))
         with World() as world:
             return {tap.name: tap.group for f in world.forwards(chosen, chosen.dtypes[0]) for tap in f.plan}
 
@@ -69,8 +69,9 @@ class LTX23:
     def run(self, request: RunRequest, progress: Progress = silent) -> RunResult:
         """Run suites; without names: exact and drift where the official code is installed, and all recordings."""
         suites = chosen_suites(request, RECORDINGS)
-        cases = chosen_cases(request.cases, request.stages, request.real_size)
-        planned = jobs(suites, cases, tuple(map(dtype_named, request.dtypes)), named=bool(request.cases))
+        choice = Choice(request.cases, request.stages, request.real_size, request.config, request.lockstep)
+        dtypes = tuple(map(dtype_named, request.dtypes))
+        planned = jobs(suites, chosen_cases(choice), dtypes, bool(request.cases), request.lockstep)
         if not planned:
             raise BadInputError(
                 "run", "no suite applies to these cases and precisions", "at least one", "choose others, or none"
@@ -82,7 +83,8 @@ class LTX23:
             results = run_shared(planned, bench, budgets, progress, request.jobs)
         else:
             results = run_here(planned, bench, budgets, progress)
-        if not (request.stages or request.cases or request.dtypes or request.real_size or request.fault):
+        narrowed = (request.stages, request.cases, request.dtypes, request.real_size, request.fault, request.config)
+        if not any(narrowed):
             for suite in {suite for suite, _ in suites}:
                 budgets.refuse_unused(suite)
         return RunResult(tuple(results), told)
@@ -140,11 +142,13 @@ def _bench(request: RunRequest) -> Bench:
     threads = request.threads
     if threads is None and request.jobs > 1:
         threads = max(1, torch.get_num_threads() // request.jobs)
-    return Bench(str(device_named(request.device)), request.fault, request.attention, threads, RECORDINGS)
+    return Bench(
+        str(device_named(request.device)), request.fault, request.attention, threads, RECORDINGS, request.share_weights
+    )
 
 
 def _one(case: str, dtype: str) -> tuple[Case, torch.dtype]:
-    (chosen,) = chosen_cases((case,))
+    (chosen,) = chosen_cases(Choice(ids=(case,)))
     return chosen, dtype_named(dtype)
 
 
@@ -162,6 +166,11 @@ def _provenance(request: RunRequest, suites: list[tuple[str, str]]) -> dict[str,
         "threads": str(request.threads or torch.get_num_threads()),
         "attention": request.attention,
         "planted_fault": request.fault or "none",
+        **(
+            {"lockstep": "one copy of the weights" if request.share_weights else "each its own weights"}
+            if request.lockstep
+            else {}
+        ),
     }
 
 

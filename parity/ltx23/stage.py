@@ -33,7 +33,8 @@ class Case:
     `config`, `config_edits` (dotted keys), `layers` and `components` decide its checkpoint, `dtypes` the precisions
     it runs in. `drifts`: the suite `drift` runs it unasked; `recorded`: there are dumps of it; `real_size`: it runs
     at the real configuration, only when named or with --real-size; `thorough`: it runs only when named, and in the
-    tests. `options` is for the stage's own loaders.
+    tests. `resident`: its weights are made on the device and are in no file, so it runs in lockstep alone. `options` is
+    for the stage's own loaders.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Case:
     recorded: bool = False
     real_size: bool = False
     thorough: bool = False
+    resident: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -3,7 +3,7 @@
 Nothing here may come from the port: the reference's adapters share no code with it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -64,11 +64,37 @@ def _on(tensors: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor
     return {name: tensor.to(device) for name, tensor in tensors.items()}
 
 
+class Weights(Protocol):
+    """Weights that are made where they are used, for a checkpoint of which only the header was written."""
+
+    @property
+    def path(self) -> Path:
+        """The file that has the header."""
+        ...
+
+    def keys(self) -> Collection[str]:
+        """Give the official keys."""
+        ...
+
+    def shape(self, key: str) -> tuple[int, ...]:
+        """Give a tensor's shape."""
+        ...
+
+    def read(self, key: str, device: torch.device | str, dtype: torch.dtype | None = None) -> Tensor:
+        """Give one tensor on a device."""
+        ...
+
+    def read_to_host(self, key: str, device: torch.device | str, dtype: torch.dtype | None = None) -> Tensor:
+        """Give it in host memory, the same bits."""
+        ...
+
+
 @dataclass(frozen=True)
 class Load:
     """What an implementation of a stage is loaded from.
 
-    `files` has the checkpoint under `checkpoint`, and the stage's own files by their names.
+    `files` has the checkpoint under `checkpoint`, and the stage's own files by their names. `weights`, where given,
+    are read in the place of the checkpoint's tensors.
     """
 
     files: Mapping[str, Path]
@@ -77,3 +103,4 @@ class Load:
     release: str
     options: Mapping[str, Any] = field(default_factory=dict)
     attention: str = "auto"
+    weights: Weights | None = None

@@ -56,19 +56,29 @@ def observe(
     tensor, or where the implementation fails.
     """
     recorder = Recorder()
-    names = {
+    visitor = forced(recorder, Forcing(forced_names(implementation, forward, mode), values or {}))
+    show(implementation, forward, visitor, forces=True)
+    return recorder.recording
+
+
+def forced_names(implementation: Implementation, forward: Forward, mode: Mode) -> frozenset[str]:
+    """Name the taps that a mode replaces."""
+    return {
         Mode.CHAINED: frozenset[str](),
         Mode.TEACHER_FORCED: forward.plan.boundaries,
         Mode.ISOLATED: frozenset(forward.plan.names) - forward.plan.constants(implementation.name),
     }[mode]
-    visitor = forced(recorder, Forcing(names, values or {}))
-    _run(implementation, forward, Probe(implementation.root, implementation.name, forward.plan, visitor))
-    return recorder.recording
+
+
+def show(implementation: Implementation, forward: Forward, visitor: Visitor, forces: bool) -> None:
+    """Run one pass and show every tap to a visitor, which may replace values if it `forces`; errors as of `observe`."""
+    kind = Probe if forces else Watch
+    _run(implementation, forward, kind(implementation.root, implementation.name, forward.plan, visitor))
 
 
 def watch(implementation: Implementation, forward: Forward, visitor: Visitor) -> None:
     """Run one pass and show every tap to a visitor that leaves it as it is; the errors are those of `observe`."""
-    _run(implementation, forward, Watch(implementation.root, implementation.name, forward.plan, visitor))
+    show(implementation, forward, visitor, forces=False)
 
 
 def _run(implementation: Implementation, forward: Forward, probe: Probe) -> None:

@@ -20,8 +20,8 @@ from parity.store import Dump, DumpWriter
 
 CAPTURE = ["--case", "small", "--side", "port", "--dtype", "bfloat16", "--quiet"]
 FLAGS = {
-    "run": "--attention --case --details --device --dtype --fault --help --jobs --json --list --model --output --quiet "
-    "--real-size --reference --release --stage --suite --threads",
+    "run": "--attention --case --config --details --device --dtype --fault --help --jobs --json --list --live "
+    "--model --output --quiet --real-size --reference --release --share-weights --stage --suite --threads",
     "gate": "--attention --certificates --details --device --dtype --help --jobs --json --model --output --quiet "
     "--release",
     "capture": "--case --device --dtype --help --json --max-bytes --max-tokens --model --quiet --release --side "
