@@ -60,7 +60,16 @@ def from_document(value: object, where: str = "report") -> Report:
     report = Report(cases, top.read("provenance", lambda v, w: mapping(v, w, text)))
     if not same(top.read("outcome", lambda outcome, _: outcome), _outcome(report)):
         raise refusal(f"{where}.outcome", "an outcome that its results do not give", f"{_outcome(report)!r:.200}")
+    _require_own_words(value, report, where)
     return report
+
+
+def _require_own_words(value: Any, report: Report, where: str) -> None:
+    """Refuse what `to_document` would not write of the report: a table's entry that is doubled, or used nowhere."""
+    written = to_document(report)
+    for key in ("modes", "groups", "taps", "subjects"):
+        if not same(value[key], written[key]):
+            raise refusal(f"{where}.{key}", "entries twice, unused, or in another order", "each once, as first used")
 
 
 def _layout() -> dict[str, object]:
