@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from parity.blame import HintKind
+
 Model = TypeVar("Model", bound=nn.Module)
 Plant = Callable[[Any], None]
 
@@ -25,6 +27,9 @@ class Fault:
     `first_tap` is the end of the tap's name, behind stage and pass. `config` replaces dotted keys of the
     configuration that the port reads, `plant` changes the loaded port (its root module). `case` and `forward` are a
     case and the pass in it that show the fault, in `dtype`, in `suite`, under `release`.
+
+    `hint` names the kinds of hint (HintKind, separated by commas) of which each would be right, as what the fault does
+    decides; it is empty where no value shows what is wrong. `ltx-parity faults` judges blame by it.
     """
 
     id: str
@@ -38,6 +43,16 @@ class Fault:
     dtype: torch.dtype = torch.bfloat16
     suite: str = "exact"
     release: str = "1.0.0"
+    hint: str = ""
+
+    def __post_init__(self) -> None:
+        # A kind that does not exist could never be met.
+        assert all(self.hints), self.id
+
+    @property
+    def hints(self) -> tuple[HintKind, ...]:
+        """The kinds of hint of which each would be right."""
+        return tuple(HintKind(word) for word in self.hint.split(", ")) if self.hint else ()
 
     @property
     def tap(self) -> str:
