@@ -1,6 +1,7 @@
 """What blame says of a wrong value: where it was born, what pattern it has, and what it equals instead."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -15,7 +16,7 @@ class HintKind(Enum):
     PERMUTATION: the indices of an axis in the opposite order, or in another one. LAYOUT: the same elements laid out
     otherwise (two axes swapped, interleaved and not one behind the other). TENSOR: another known tensor. TERM: a known
     tensor left out of a sum, or added twice. FORMULA: another combination of known tensors. STATISTIC: another
-    statistic of a known tensor. ROUNDING: what another precision, or another order of rounding, gives. EDGES: equal
+    statistic of a known tensor. FILTER: filtered along an axis. ROUNDING: what another precision, or another order of rounding, gives. EDGES: equal
     but for the ends of some axes.
     """
 
@@ -37,5 +38,46 @@ class HintKind(Enum):
     TERM = "term"
     FORMULA = "formula"
     STATISTIC = "statistic"
+    FILTER = "filter"
     ROUNDING = "rounding"
     EDGES = "edges"
+
+
+@dataclass(frozen=True)
+class Hint:
+    """What a wrong value equals, in words with the numbers, and how well it was verified.
+
+    `residual` is what the statement leaves of the error, relative to it, on elements that nothing was fitted to;
+    `evidence` the bits by which those elements speak for it, those spent on choosing among alternatives taken off.
+    """
+
+    kind: HintKind
+    words: str
+    residual: float
+    evidence: float
+
+
+@dataclass(frozen=True)
+class Blame:
+    """Where a wrong value was born: the tap, the part of the model, the pattern of the error, and what it equals.
+
+    `part` is None where the binding's table names none, `hint` where no statement held. `kind` is the hint's, `mode`
+    the one in which the value was read, `places` the tap's port in each implementation.
+    """
+
+    tap: str
+    part: str | None
+    pattern: str
+    hint: str | None
+    evidence: str
+    kind: HintKind | None = None
+    mode: str = "chained"
+    places: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sentence(self) -> str:
+        """The blame in one sentence, without the tap's name."""
+        told = [f"{self.part}: {self.pattern}" if self.part else self.pattern]
+        if self.hint is not None:
+            told.append(f"the candidate {self.hint}")
+        return "; ".join(told)

@@ -1,0 +1,47 @@
+"""What a wrong value equals instead: statements tried in order, the simplest that holds exactly wins."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from parity.blame.evidence import Verified, verify
+from parity.blame.hypotheses import HYPOTHESES
+from parity.blame.record import Hint
+from parity.blame.scene import Known, Scene, open_scene
+
+
+def hint_for(own: Tensor, reference: Tensor, inputs: Sequence[Tensor] = ()) -> Hint | None:
+    """Say what a value equals instead of the reference; None where they are equal or where nothing holds.
+
+    `inputs` are what the value may have been computed from, called inputs[0] and so on. Tensors of different shapes
+    are not comparable, and draw no hint.
+    """
+    last = len(inputs)
+    return hint_among(own, reference, [Known(f"inputs[{i}]", x, last - i) for i, x in enumerate(inputs)])
+
+
+def hint_among(
+    own: Tensor, reference: Tensor, known: Sequence[Known], siblings: Sequence[Scene] = ()
+) -> Hint | None:
+    """Say the same of a value in a pass whose other values are known; `siblings` differ too, and bear the same name."""
+    if own.shape != reference.shape or own.numel() == 0 or torch.equal(own, reference):
+        return None
+    return hint_in(replace(open_scene(own, reference, known), siblings=tuple(siblings)))
+
+
+def hint_in(scene: Scene) -> Hint | None:
+    """Give the first statement that holds exactly, else the first that nearly does; None where none holds."""
+    if not (scene.differs & scene.counted).any():
+        return None
+    nearly: Verified | None = None
+    scopes = list(scene.scopes())
+    for hypothesis in HYPOTHESES:
+        for scope in scopes:
+            for proposal in hypothesis.propose(scope):
+                found = verify(scope, proposal)
+                if found is not None and found.exact:
+                    return found.hint
+                nearly = nearly or found
+    return None if nearly is None else nearly.hint
