@@ -1,16 +1,18 @@
 """What a model brings to the harness: its cases, and how they are run and recorded."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Protocol
 
+from parity.blame import FaultOutcome, Located, Operations
 from parity.capture import Selection
 from parity.errors import BadInputError
 from parity.judge import Budgets
 from parity.run.record import RunResult
 from parity.store import Manifest, WriteLimits
+from parity.taps import TapPlan
 
 # Called with (what is running, steps done, steps in all).
 Progress = Callable[[str, int, int], None]
@@ -59,6 +61,30 @@ class CaptureRequest:
     release: str | None = None
 
 
+@dataclass(frozen=True)
+class LocateRequest:
+    """What `ltx-parity locate` asks for: where a case goes wrong, live; or where a planted fault does.
+
+    Without `case`, `dtype` or `release` those of the fault are taken (the case's first dtype, the installed release).
+    """
+
+    case: str | None = None
+    dtype: str | None = None
+    fault: str | None = None
+    suite: str | None = None
+    release: str | None = None
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class CampaignRequest:
+    """What `ltx-parity faults` asks for; empty tuples mean all. `jobs` processes share the work."""
+
+    stages: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    jobs: int = 1
+
+
 class Binding(Protocol):
     """A model bound to the harness, found through the entry point group `parity.bindings`."""
 
@@ -92,6 +118,22 @@ class Binding(Protocol):
 
     def capture(self, request: CaptureRequest, progress: Progress = silent) -> Manifest:
         """Record a case."""
+        ...
+
+    def operations(self) -> Operations:
+        """Give the table of which part of the model each tap shows."""
+        ...
+
+    def plans(self, case: str, dtype: str, release: str) -> Sequence[TapPlan]:
+        """Lay out the taps of each pass of a case."""
+        ...
+
+    def locate(self, request: LocateRequest, progress: Progress = silent) -> Located:
+        """Run a case until a pass diverges, and blame it."""
+        ...
+
+    def campaign(self, request: CampaignRequest, progress: Progress = silent) -> Sequence[FaultOutcome]:
+        """Plant every known fault, one by one, and say what is found."""
         ...
 
     def compare_live(self, dump: Path, progress: Progress = silent) -> RunResult:

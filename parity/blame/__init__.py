@@ -1,5 +1,21 @@
 """Blame: where a wrong value was born, what pattern its error has, and what it equals instead."""
 
-from parity.blame.record import HintKind
+from parity.blame.campaign import FaultOutcome, Located, Totals
+from parity.blame.explain import Explainer
+from parity.blame.hint import hint_for
+from parity.blame.locate import locate
+from parity.blame.operations import Operations
+from parity.blame.record import Blame, Hint, HintKind
 
-__all__ = ["HintKind"]
+__all__ = [
+    "Blame",
+    "Explainer",
+    "FaultOutcome",
+    "Hint",
+    "HintKind",
+    "Located",
+    "Operations",
+    "Totals",
+    "hint_for",
+    "locate",
+]

@@ -22,9 +22,7 @@ def hint_for(own: Tensor, reference: Tensor, inputs: Sequence[Tensor] = ()) -> H
     return hint_among(own, reference, [Known(f"inputs[{i}]", x, last - i) for i, x in enumerate(inputs)])
 
 
-def hint_among(
-    own: Tensor, reference: Tensor, known: Sequence[Known], siblings: Sequence[Scene] = ()
-) -> Hint | None:
+def hint_among(own: Tensor, reference: Tensor, known: Sequence[Known], siblings: Sequence[Scene] = ()) -> Hint | None:
     """Say the same of a value in a pass whose other values are known; `siblings` differ too, and bear the same name."""
     if own.shape != reference.shape or own.numel() == 0 or torch.equal(own, reference):
         return None

@@ -49,7 +49,9 @@ class Operations:
             got = f"keys {sorted(document)}, schema {document.get('schema')!r}"
             raise BadInputError(str(path), got, f"schema = {SCHEMA}, [[operation]] and [[axes]]", "correct it")
         return Operations(
-            tuple(_row(row, "part", f"{path.name}: operation {number}") for number, row in _rows(document, "operation")),
+            tuple(
+                _row(row, "part", f"{path.name}: operation {number}") for number, row in _rows(document, "operation")
+            ),
             tuple(_row(row, "names", f"{path.name}: axes {number}") for number, row in _rows(document, "axes")),
         )
 

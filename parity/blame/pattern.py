@@ -1,13 +1,13 @@
 """Where in a tensor an error is, in words: everywhere, one index, a range, the ends, every so manyth, one group."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from parity.blame.scene import Array, Flags, Scene
+from parity.blame.scene import Array, Flags, Scene, window_words
 
 Places = NDArray[np.intp]
 # An index of an axis that has more than this share of the squared error is where the error is.
@@ -22,9 +22,10 @@ def pattern_of(scene: Scene) -> str:
     count = int(differs.sum())
     if count == 0:
         return "no finite element differs"
-    where = [told for axis in range(differs.ndim) if (told := _along(differs, axis))]
+    starts = [part.start for part in scene.box]
+    where = [told for axis, start in enumerate(starts) if (told := _along(differs, axis, start))]
     if not where:
-        where = _concentrated(scene.error, differs)
+        where = list(_heavy(np.where(differs, scene.error, 0.0), starts))
     share = count / differs.size
     inside = float(np.mean(differs[_region(differs)]))
     whole = differs.size == 1
@@ -32,25 +33,27 @@ def pattern_of(scene: Scene) -> str:
     told = amount + (f": {', '.join(where)}" if where else "" if whole else ", anywhere" if share < 1 else "")
     if where and inside < _THROUGHOUT:
         told += f" ({100 * inside:.3g}% of the elements there)"
-    if differs.size < int(np.prod(scene.shape)):
-        window = ", ".join(f"{part.start}:{part.stop}" for part in scene.box)
-        told += f" (looked at in the window [{window}] of {int(np.prod(scene.shape)):,} elements)"
-    return told
+    window = window_words(scene.box, scene.shape)
+    return f"{told}, {window}" if window else told
 
 
 def nonfinite_pattern(own: Tensor, reference: Tensor) -> str | None:
-    """Say what is not a finite number on either side, and where first; None where all is."""
+    """Say what is not a finite number on either side, and where first; None where all is, or both have the same."""
     told = []
+    bad = ~(torch.isfinite(own) & torch.isfinite(reference))
+    if torch.equal(own[bad], reference[bad]):
+        return None
     for side, tensor in (("candidate", own), ("reference", reference)):
         bad = ~torch.isfinite(tensor)
         if not bad.any():
             continue
         nan = int(torch.isnan(tensor).sum())
         infinite = int(bad.sum()) - nan
-        kinds = " and ".join(text for count, text in ((nan, f"{nan:,} NaN"), (infinite, f"{infinite:,} infinite")) if count)
+        counted = ((nan, f"{nan:,} NaN"), (infinite, f"{infinite:,} infinite"))
+        kinds = " and ".join(text for count, text in counted if count)
         flags = bad.cpu().numpy()
         first = [int(index) for index in np.argwhere(flags)[0]] if flags.ndim else []
-        where = [place for axis in range(flags.ndim) if (place := _along(flags, axis))]
+        where = [place for axis in range(flags.ndim) if (place := _along(flags, axis, 0))]
         told.append(
             f"{kinds} of {tensor.numel():,} elements of the {side}, first at {first}"
             + (f" ({', '.join(where)})" if where else "")
@@ -68,20 +71,22 @@ def _region(differs: Flags) -> tuple[Places, ...]:
     return np.ix_(*[np.flatnonzero(differs.any(axis=tuple(o for o in axes if o != axis))) for axis in axes])
 
 
-def _along(differs: Flags, axis: int) -> str | None:
-    """Say at which indices of an axis something differs; None where it is at all, or at no particular ones."""
+def _along(differs: Flags, axis: int, start: int) -> str | None:
+    """Say at which indices of an axis, the first being `start`, something differs; None where it is at all or none."""
     length = differs.shape[axis]
     marked = np.flatnonzero(differs.any(axis=tuple(other for other in range(differs.ndim) if other != axis)))
     if len(marked) in (0, length):
         return None
     if len(marked) == 1:
-        return f"at index {marked[0]} of axis {axis}"
+        return f"at index {start + marked[0]} of axis {axis}"
     steps = np.unique(np.diff(marked))
     first, last = int(marked[0]), int(marked[-1])
     if len(steps) == 1 and steps[0] == 1:
-        return f"in {first}..{last} of axis {axis}{_group(first, last + 1, length)}"
+        return (
+            f"in {start + first}..{start + last} of axis {axis}{_group(first, last + 1, length) if start == 0 else ''}"
+        )
     if len(steps) == 1 and len(marked) > 2:
-        return f"at every {steps[0]}th index of axis {axis} from {first}"
+        return f"at every {steps[0]}th index of axis {axis} from {start + first}"
     ends = _ends(marked, length)
     return f"at {ends} of axis {axis}" if ends else f"at {len(marked)} of {length} indices of axis {axis}"
 
@@ -102,12 +107,8 @@ def _ends(marked: Places, length: int) -> str:
     return f"the first {front} and last {back} indices" if front and back else ""
 
 
-def _concentrated(error: Array, differs: Flags) -> list[str]:
+def _heavy(error: Array, starts: Sequence[int]) -> Iterator[str]:
     """Give the index that holds nearly all of an error that is spread thinly over everything else."""
-    return list(_heavy(np.where(differs, error, 0.0)))
-
-
-def _heavy(error: Array) -> Iterator[str]:
     largest = float(np.max(np.abs(error), initial=0.0))
     if largest == 0:
         return
@@ -118,4 +119,5 @@ def _heavy(error: Array) -> Iterator[str]:
         held = squares.sum(axis=tuple(other for other in range(error.ndim) if other != axis))
         index = int(np.argmax(held))
         if held[index] > _MOST_OF_IT * held.sum():
-            yield f"{100 * held[index] / held.sum():.3g}% of the squared error at index {index} of axis {axis}"
+            place = f"index {starts[axis] + index} of axis {axis}"
+            yield f"{100 * held[index] / held.sum():.3g}% of the squared error at {place}"

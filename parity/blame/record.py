@@ -16,8 +16,8 @@ class HintKind(Enum):
     PERMUTATION: the indices of an axis in the opposite order, or in another one. LAYOUT: the same elements laid out
     otherwise (two axes swapped, interleaved and not one behind the other). TENSOR: another known tensor. TERM: a known
     tensor left out of a sum, or added twice. FORMULA: another combination of known tensors. STATISTIC: another
-    statistic of a known tensor. FILTER: filtered along an axis. ROUNDING: what another precision, or another order of rounding, gives. EDGES: equal
-    but for the ends of some axes.
+    statistic of a known tensor. FILTER: filtered along an axis. ROUNDING: what another precision, or another order of
+    rounding, gives. EDGES: equal but for the ends of some axes.
     """
 
     CONSTANT = "constant"

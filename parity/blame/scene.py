@@ -155,7 +155,7 @@ class Scene:
         return sorted((known for known in self.known if 0 < known.steps <= _FARTHEST), key=lambda known: known.steps)
 
     def near(self, most: int) -> Iterator[tuple[Known, Array]]:
-        """Give the known tensors that lie closest before the value and go together with it, and their parts beside it."""
+        """Give the known tensors closest before the value that go together with it, and their parts beside it."""
         for known in self.before():
             part = self.beside(known) if most > 0 else None
             if part is not None and np.isfinite(part).all():
@@ -182,8 +182,8 @@ class Scene:
     def within_box(self, box: Box) -> "Scene":
         """Give a part of the scene."""
         words = [
-            f"in {part.start}..{part.stop - 1} of axis {axis}" if part.stop - part.start > 1 else f"at index {part.start} of axis {axis}"
-            for axis, (part, size) in enumerate(zip(box, self.own.shape, strict=True))
+            _place_words(axis, slice(whole.start + part.start, whole.start + part.stop))
+            for axis, (part, whole, size) in enumerate(zip(box, self.box, self.own.shape, strict=True))
             if part.stop - part.start < size
         ]
         outer = tuple(
@@ -195,12 +195,18 @@ class Scene:
             reference=self.reference[box],
             counted=self.counted[box],
             box=outer,
-            within=" ".join(words),
+            within=" ".join(words) or self.within,
         )
 
 
 # Differences of more spacings than this are taken for more than rounding.
 _ROUNDING_STEPS = 4.0
+
+
+def _place_words(axis: int, part: slice) -> str:
+    if part.stop - part.start > 1:
+        return f"in {part.start}..{part.stop - 1} of axis {axis}"
+    return f"at index {part.start} of axis {axis}"
 
 
 def open_scene(own: Tensor, reference: Tensor, known: Sequence[Known] = ()) -> Scene:
@@ -218,7 +224,15 @@ def open_scene(own: Tensor, reference: Tensor, known: Sequence[Known] = ()) -> S
         box=box,
         shape=tuple(own.shape),
         known=tuple(known),
+        within=window_words(box, tuple(own.shape)),
     )
+
+
+def window_words(box: Box, shape: tuple[int, ...]) -> str:
+    """Say which part of a tensor a box is; empty for all of it."""
+    if box == tuple(slice(0, size) for size in shape):
+        return ""
+    return f"in the window [{', '.join(f'{part.start}:{part.stop}' for part in box)}] that was looked at"
 
 
 def as_array(tensor: Tensor) -> Array:
@@ -259,18 +273,31 @@ def _hashes(pairs: Array) -> NDArray[np.uint64]:
 def _window(own: Tensor, reference: Tensor) -> Box:
     """Halve the longest axis until few elements are left, keeping the half in which a sample differs more."""
     box = [slice(0, size) for size in own.shape]
-    while np.prod([part.stop - part.start for part in box]) > MOST_ELEMENTS:
+    kept: list[int] | None = None
+    while _size(box) > MOST_ELEMENTS:
         axis = max(range(len(box)), key=lambda index: box[index].stop - box[index].start)
         part = box[axis]
         middle = (part.start + part.stop) // 2
         halves = (slice(part.start, middle), slice(middle, part.stop))
         counts = [_differing(own, reference, (*box[:axis], half, *box[axis + 1 :])) for half in halves]
+        if not any(counts):
+            # Too few differ to be met by a sample: one of them has to be looked for.
+            kept = _first_difference(own, reference) if kept is None else kept
+            counts = [int(half.start <= kept[axis] < half.stop) for half in halves]
         box[axis] = halves[1] if counts[1] > 2 * counts[0] else halves[0]
     return tuple(box)
 
 
+def _size(box: Sequence[slice]) -> int:
+    return int(np.prod([part.stop - part.start for part in box], dtype=np.int64))
+
+
 def _differing(own: Tensor, reference: Tensor, box: Sequence[slice]) -> int:
-    sizes = [part.stop - part.start for part in box]
-    stride = max(1, round((float(np.prod(sizes)) / MOST_ELEMENTS * 4) ** (1 / max(1, len(sizes)))))
+    stride = max(1, round((_size(box) / MOST_ELEMENTS * 4) ** (1 / max(1, len(box)))))
     sample = tuple(slice(part.start, part.stop, stride) for part in box)
     return int((own[sample] != reference[sample]).sum())
+
+
+def _first_difference(own: Tensor, reference: Tensor) -> list[int]:
+    place = int((own != reference).flatten().to(torch.uint8).argmax())
+    return [int(index) for index in np.unravel_index(place, tuple(own.shape))]

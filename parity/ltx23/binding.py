@@ -8,20 +8,25 @@ from pathlib import Path
 
 import torch
 
-from parity.binding import CaptureRequest, Progress, RunRequest, silent
+from parity.binding import CampaignRequest, CaptureRequest, LocateRequest, Progress, RunRequest, silent
+from parity.blame import Explainer, FaultOutcome, Located, Operations
 from parity.errors import BadInputError
 from parity.judge import Budgets
+from parity.ltx23.blaming import job_of, locate_in, plant_all
 from parity.ltx23.choice import chosen_suites, installed, known_release
+from parity.ltx23.fault import Fault
+from parity.ltx23.operations import operations
 from parity.ltx23.recording import SIDES, record, require_current
 from parity.ltx23.stage import Case
 from parity.ltx23.stages import CASES, FAULTS, STAGES, budgets_of_all_stages, chosen_cases
 from parity.ltx23.suites import LIVE_SUITES, SUITES, Job, jobs
 from parity.ltx23.workers import Bench, run_here, run_shared
-from parity.ltx23.world import PROVEN_LIVE, World, dtype_named
+from parity.ltx23.world import PROVEN_LIVE, Variation, World, dtype_named
 from parity.run.judging import Bar, judge_forward
 from parity.run.oracle import RecordedOracle
 from parity.run.record import CaseResult, RunResult
 from parity.store import Dump, Manifest
+from parity.taps import TapPlan
 
 RECORDINGS = Path(str(files("reference_dumps"))) / "recorded"
 
@@ -83,6 +88,32 @@ class LTX23:
         with World(_device(request), release=release) as world:
             return record(request, case, dtype, world, progress)
 
+    def operations(self) -> Operations:
+        """Give the table of which part of the model each tap shows."""
+        return operations()
+
+    def plans(self, case: str, dtype: str, release: str) -> list[TapPlan]:
+        """Lay out the taps of each pass of a case."""
+        chosen, precision = _one(case, dtype)
+        with World(release=known_release(release) or PROVEN_LIVE) as world:
+            return [forward.plan for forward in world.forwards(chosen, precision)]
+
+    def locate(self, request: LocateRequest, progress: Progress = silent) -> Located:
+        """Run a case until a pass diverges, and blame it."""
+        job, fault = _search(request)
+        with World(_device(request), Variation(fault), job.release) as world:
+            return locate_in(job, world, self.budgets(), progress, RECORDINGS)
+
+    def campaign(self, request: CampaignRequest, progress: Progress = silent) -> list[FaultOutcome]:
+        """Plant every known fault, one by one, and say what is found."""
+        chosen_cases(stages=request.stages)
+        faults = [_fault(identifier) for identifier in request.faults] or list(FAULTS.values())
+        chosen = [fault for fault in faults if not request.stages or fault.stage in request.stages]
+        if not chosen:
+            got = "no fault of these stages"
+            raise BadInputError("faults", got, "at least one", "choose others: `ltx-parity run --list` names them")
+        return plant_all(chosen, progress, RECORDINGS, request.jobs)
+
     def compare_live(self, dump: Path, progress: Progress = silent) -> RunResult:
         """Run the port on the case of a dump, and judge it against the dump by the suite `recorded`."""
         with Dump.open(dump) as opened:
@@ -91,7 +122,8 @@ class LTX23:
             with World(release=release) as world:
                 require_current(opened, case, dtype, world)
                 job = Job("recorded", case, dtype, release)
-                bar, forwards = Bar(job.suite, job.case_label, self.budgets(), dtype), world.forwards(case, dtype)
+                explainer, forwards = Explainer(operations()), world.forwards(case, dtype)
+                bar = Bar(job.suite, job.case_label, self.budgets(), dtype, explainer=explainer)
                 results = []
                 for done, forward in enumerate(forwards):
                     progress(f"{job.label} {forward.name}", done, len(forwards))
@@ -102,9 +134,31 @@ class LTX23:
         return RunResult((found,), {"candidate": "port", "reference": str(dump), "release": release})
 
 
+def _fault(identifier: str) -> Fault:
+    if identifier not in FAULTS:
+        raise BadInputError(f"fault {identifier!r}", "unknown", f"one of {', '.join(FAULTS)}", "choose one")
+    return FAULTS[identifier]
+
+
+def _search(request: LocateRequest) -> tuple[Job, Fault | None]:
+    """Say what a search runs: what it asks for, and for the rest what the planted fault shows in."""
+    fault = None if request.fault is None else _fault(request.fault)
+    usual = None if fault is None or request.case not in (None, fault.case) else job_of(fault)
+    if request.case is None and usual is None:
+        raise BadInputError("locate", "neither a case nor a fault", "one of them", "give --case or --fault")
+    (case,) = (usual.case,) if usual is not None else chosen_cases((str(request.case),))
+    suite = request.suite or (usual.suite if usual else "exact")
+    if suite not in SUITES:
+        raise BadInputError(f"suite {suite!r}", "unknown", f"one of {', '.join(SUITES)}", "choose one")
+    dtype = dtype_named(request.dtype) if request.dtype else usual.dtype if usual else case.dtypes[0]
+    release = known_release(request.release) or (usual.release if usual else installed() or PROVEN_LIVE)
+    passes = usual.passes if usual is not None and request.case is None else ()
+    return Job(suite, case, dtype, release, passes), fault
+
+
 def _bench(request: RunRequest) -> Bench:
-    if request.fault is not None and request.fault not in FAULTS:
-        raise BadInputError(f"fault {request.fault!r}", "unknown", f"one of {', '.join(FAULTS)}", "choose one")
+    if request.fault is not None:
+        _fault(request.fault)
     threads = request.threads
     if threads is None and request.jobs > 1:
         threads = max(1, torch.get_num_threads() // request.jobs)
@@ -116,7 +170,7 @@ def _one(case: str, dtype: str) -> tuple[Case, torch.dtype]:
     return chosen, dtype_named(dtype)
 
 
-def _device(request: RunRequest | CaptureRequest) -> torch.device:
+def _device(request: RunRequest | CaptureRequest | LocateRequest) -> torch.device:
     name = request.device
     try:
         device = torch.device(name)

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from parity.binding import Progress
+from parity.blame import Explainer
 from parity.judge import Budgets
 from parity.ltx23.recording import open_recording
 from parity.ltx23.stage import Case
@@ -76,11 +77,13 @@ def _applies(suite: str, case: Case, dtype: torch.dtype, named: bool) -> bool:
     }[suite]
 
 
-def run_job(job: Job, world: World, budgets: Budgets, progress: Progress, recordings: Path) -> CaseResult:
-    """Run one job; `recordings` holds the dumps that the suite `recorded` reads."""
+def run_job(
+    job: Job, world: World, budgets: Budgets, progress: Progress, recordings: Path, explainer: Explainer | None = None
+) -> CaseResult:
+    """Run one job; `recordings` holds the dumps that the suite `recorded` reads, `explainer` blames what is over."""
     forwards = [f for f in world.forwards(job.case, job.dtype) if not job.passes or f.name in job.passes]
-    oracle_for = _oracles(job, world, recordings)
-    bar = Bar(job.suite, job.case_label, budgets, job.dtype, job.modes, job.every_mode)
+    oracle_for = oracles(job, world, recordings)
+    bar = Bar(job.suite, job.case_label, budgets, job.dtype, job.modes, job.every_mode, explainer)
     results: list[ForwardResult] = []
     for done, forward in enumerate(forwards):
         progress(f"{job.label} {forward.name}", done, len(forwards))
@@ -90,7 +93,8 @@ def run_job(job: Job, world: World, budgets: Budgets, progress: Progress, record
     return CaseResult(job.suite, job.case_label, job.case.guards, dtype, tuple(results))
 
 
-def _oracles(job: Job, world: World, recordings: Path) -> Callable[[Forward], Oracle]:
+def oracles(job: Job, world: World, recordings: Path) -> Callable[[Forward], Oracle]:
+    """Give what each pass of a job is judged against."""
     if job.suite == "exact":
         reference = world.official(job.case, job.dtype)
         return lambda forward: LiveOracle(reference, forward)

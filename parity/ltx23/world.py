@@ -75,6 +75,16 @@ class World:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         self._made.clear()
 
+    def vary(self, variation: Variation) -> None:
+        """Build candidates in another variation from now on; files and reference stay."""
+        self.variation = variation
+        self._models = {key: model for key, model in self._models.items() if key[0] != "port"}
+
+    @property
+    def reference_name(self) -> str:
+        """What the catalogue calls the reference."""
+        return "official" if self.release == PROVEN_LIVE else "newest"
+
     def checkpoint(self, case: Case, edits: Mapping[str, Any] | None = None) -> Path:
         """Give the case's synthetic checkpoint; `edits` replaces dotted keys of its configuration."""
         document = json.loads(config_text(case.config))
@@ -136,8 +146,7 @@ class World:
         if key not in self._models:
             adapter = import_module(f"reference_dumps.official.{stage.official}")
             model = adapter.load(Load(files, self.device, dtype, self.release, case.options))
-            name = "official" if self.release == PROVEN_LIVE else "newest"
-            self._models[key] = Implementation(name, model, adapter.call)
+            self._models[key] = Implementation(self.reference_name, model, adapter.call)
         return self._models[key]
 
     def forwards(self, case: Case, dtype: torch.dtype) -> list[Forward]:

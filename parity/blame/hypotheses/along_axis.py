@@ -15,6 +15,8 @@ _LEAST_GROUPS = 2
 _NEAREST = 3
 # Elements that a model is tried on first.
 _SAMPLED = 1 << 14
+# The share of the squared error that a promising one leaves there.
+_PROMISING = 0.04
 
 
 class PerIndex:
@@ -57,13 +59,13 @@ def _fitted(
     groups = _groups(scene.own.shape, along)
     if scene.own.size > _SAMPLED:
         sample = generator().permutation(scene.own.size)[:_SAMPLED]
-        parts = [side.ravel()[sample] for side in (own, reference, groups, scene.counted)]
-        fit = _dealt(parts[1], parts[2], parts[3], parameters)
+        some, wanted = own.ravel()[sample], reference.ravel()[sample]
+        of, counted = groups.ravel()[sample], scene.counted.ravel()[sample]
+        fit = _dealt(wanted, of, counted, parameters)
         if fit is not None:
-            held = parts[3] & ~fit
-            left = (fitted(*parts[:3], fit) - parts[0])[held]
-            error = scene.error.ravel()[sample][held]
-            if not np.nansum(left**2) <= 0.04 * np.sum(error**2):
+            held = counted & ~fit
+            left, error = (fitted(some, wanted, of, fit) - some)[held], scene.error.ravel()[sample][held]
+            if not np.nansum(left**2) <= _PROMISING * np.sum(error**2):
                 return
     fit = _dealt(reference, groups, scene.counted, parameters)
     if fit is not None:
@@ -123,4 +125,4 @@ _MODELS = {"factor": _factor, "offset": _offset, "factor and an offset": _line}
 
 
 def _sums(values: Array, groups: NDArray[np.intp], fit: Flags) -> Array:
-    return np.bincount(groups[fit], weights=values[fit], minlength=int(groups.max()) + 1)
+    return np.asarray(np.bincount(groups[fit], weights=values[fit], minlength=int(groups.max()) + 1), dtype=np.float64)

@@ -14,7 +14,8 @@ class Edges:
 
     def propose(self, scene: Scene) -> Iterator[Proposal]:
         """Propose the axes at whose ends all that differs lies."""
-        if scene.partial or scene.within:
+        # Of a part, the ends are not those of the tensor.
+        if scene.partial or scene.own.shape != scene.shape:
             return
         differs = scene.differs
         shape = differs.shape

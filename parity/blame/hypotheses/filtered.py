@@ -6,7 +6,7 @@ import numpy as np
 
 from parity.blame.evidence import Proposal
 from parity.blame.record import HintKind
-from parity.blame.scene import Array, Scene
+from parity.blame.scene import Array, Flags, Scene, generator
 
 # Taps on each side of a fitted filter, lines that it is fitted to, and samples in them.
 _REACH, _MOST_ROWS = 8, 2048
@@ -26,9 +26,7 @@ class Filtered:
             if length < _LEAST_LENGTH:
                 continue
             reach = min(_REACH, (length - 3) // 4)
-            own, reference = (
-                np.moveaxis(side, axis, -1).reshape(-1, length) for side in (scene.own, scene.reference)
-            )
+            own, reference = (np.moveaxis(side, axis, -1).reshape(-1, length) for side in (scene.own, scene.reference))
             windows = np.lib.stride_tricks.sliding_window_view(reference, 2 * reach + 1, axis=1)
             wanted = own[:, reach : length - reach]
             fit = _every_other(wanted.shape)
@@ -41,17 +39,17 @@ class Filtered:
             held[:, reach : length - reach] = ~fit
             kind, words = _told(reference, taps, axis)
             shape = np.moveaxis(scene.own, axis, -1).shape
-            back = [np.moveaxis(part.reshape(shape), -1, axis) for part in (predicted, held)]
-            yield Proposal(kind, words, back[0], back[1].astype(bool), tries=scene.own.ndim)
+            back = np.moveaxis(predicted.reshape(shape), -1, axis)
+            there = np.moveaxis(held.reshape(shape), -1, axis)
+            yield Proposal(kind, words, back, there, tries=scene.own.ndim)
 
 
-def _every_other(shape: tuple[int, ...]) -> np.ndarray:
+def _every_other(shape: tuple[int, ...]) -> Flags:
     """Deal samples out in a pattern that has no period along the line."""
-    generator = np.random.default_rng(0)
-    return generator.random(shape) < 0.5
+    return np.asarray(generator().random(shape) < 0.5)
 
 
-def _taps(windows: Array, wanted: Array, fit: np.ndarray) -> Array | None:
+def _taps(windows: Array, wanted: Array, fit: Flags) -> Array | None:
     rows, values = windows[fit], wanted[fit]
     if len(rows) < 2 * rows.shape[1]:
         return None
@@ -60,7 +58,7 @@ def _taps(windows: Array, wanted: Array, fit: np.ndarray) -> Array | None:
     if not np.any(rows) or not np.isfinite(rows).all():
         return None
     # A signal without high frequencies does not say what a filter does to them: nothing, then.
-    return np.linalg.lstsq(rows, values, rcond=1e-6)[0]
+    return np.asarray(np.linalg.lstsq(rows, values, rcond=1e-6)[0], dtype=np.float64)
 
 
 def _told(reference: Array, taps: Array, axis: int) -> tuple[HintKind, str]:

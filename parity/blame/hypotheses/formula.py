@@ -11,6 +11,7 @@ from parity.blame.numbers import shown
 from parity.blame.record import HintKind
 from parity.blame.scene import Array, Scene
 
+
 class Term:
     """The candidate lacks a known term of a sum, has it twice, or has it at another weight."""
 

@@ -27,7 +27,6 @@ class _Named:
     back: Function | None = None
 
 
-
 _OUTER = (
     _Named("{}", lambda x: x, lambda x: x),
     _Named("the exponential of {}", np.exp, np.log),
@@ -81,20 +80,26 @@ class Elementwise:
         sample: tuple[np.ndarray, Flags, int],
     ) -> Iterator[Proposal]:
         (name, source), (inner, outer), (fit, free, tries) = named, functions, sample
+        if outer.back is None:
+            return
         with np.errstate(all="ignore"):
             x, y = inner.of(source.flat[fit]), outer.of(scene.own.flat[fit])
-            line = _line(x, y)
-            if line is None or outer.back is None:
-                return
-            factor, offset = line
-            left = outer.back(factor * x + offset) - scene.own.flat[fit]
             limit = max(_PROMISING * np.linalg.norm(scene.error.flat[fit]), 2 * np.linalg.norm(scene.floor.flat[fit]))
-            if not np.linalg.norm(left) <= limit:
-                return
-            predicted = outer.back(factor * inner.of(source) + offset)
-        told = _line_words(factor, inner.words.format(name), offset)
-        words = f"equals {told}" if outer.words == "{}" else f"is such that {outer.words.format('it')} is {told}"
-        yield Proposal(HintKind.FUNCTION, words, predicted, free & ~scene.fitted, tries=tries, least=0.9)
+            # The function alone, and then with a factor and an offset.
+            for line in ((1.0, 0.0), _line(x, y)):
+                if line is None:
+                    continue
+                factor, offset = line
+                left = outer.back(factor * x + offset) - scene.own.flat[fit]
+                if not np.linalg.norm(left) <= limit:
+                    continue
+                told = _line_words(factor, inner.words.format(name), offset)
+                words = (
+                    f"equals {told}" if outer.words == "{}" else f"is such that {outer.words.format('it')} is {told}"
+                )
+                predicted = outer.back(factor * inner.of(source) + offset)
+                held = free & ~scene.fitted
+                yield Proposal(HintKind.FUNCTION, words, predicted, held, tries=2 * tries, least=0.9)
 
 
 class Unclamped:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from parity.blame.evidence import Proposal
 from parity.blame.record import HintKind
@@ -51,7 +52,7 @@ def _agreeing(
         yield Proposal(HintKind.TENSOR, words, part, tries=max(1, len(samples)))
 
 
-def _places(scene: Scene) -> Array:
+def _places(scene: Scene) -> NDArray[np.intp]:
     """Give places, in memory order, at which a value is looked up: some of those that differ."""
     marked = np.flatnonzero(scene.differs & scene.counted)
     return marked[:: max(1, len(marked) // _SAMPLED)]
@@ -99,5 +100,3 @@ def _told(known: Known) -> str:
     if known.steps > 0:
         return f"equals {known.name}, an earlier value: as if what lies between were left out"
     return f"equals {known.name}: another value taken in its place"
-
-

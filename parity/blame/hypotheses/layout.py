@@ -7,7 +7,6 @@ squares that a pixel shuffle lays out).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
 from typing import Protocol
@@ -154,8 +153,10 @@ class _Exchanges:
             return f"equals the reference with the first and second half of {where} interleaved"
         if a == d == 1 and c == 2:
             return f"equals the reference with {where} split into halves, whose elements it interleaves"
-        digits = " x ".join(map(str, self._sizes[index]))
-        return f"equals the reference with {where} read as {digits} and the middle two swapped"
+        digits = " x ".join(str(size) for size in (a, b, c, d) if size > 1)
+        which = {(False, False): "the two", (True, False): "the last two", (False, True): "the first two"}
+        swapped = which.get((a > 1, d > 1), "the middle two")
+        return f"equals the reference with {where} read as {digits} and {swapped} swapped"
 
 
 @cache
@@ -259,7 +260,9 @@ class Strided:
                 inside = source < length
                 predicted[:, inside] = reference[:, source[inside]]
                 shape = np.moveaxis(scene.own, axis, -1).shape
-                words = f"equals every {step}th element of the reference along axis {axis}, from 0, then from 1, and so on"
+                words = (
+                    f"equals every {step}th element of the reference along axis {axis}, from 0, then from 1, and so on"
+                )
                 back = np.moveaxis(predicted.reshape(shape), -1, axis)
                 yield Proposal(HintKind.LAYOUT, words, back, tries=length, moves=True)
 

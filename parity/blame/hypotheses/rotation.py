@@ -46,7 +46,9 @@ class Rotation:
         # The angle of a small pair is lost in rounding.
         large = np.abs(base) > _LEAST_PAIR * np.sqrt(np.mean(np.abs(base) ** 2))
         with np.errstate(all="ignore"):
-            own, reference = (np.where(large, _complex(side, half) / base, np.nan) for side in (scene.own, scene.reference))
+            own, reference = (
+                np.where(large, _complex(side, half) / base, np.nan) for side in (scene.own, scene.reference)
+            )
         for kind, words, moved in _turns(reference):
             known = np.isfinite(moved) & large
             differing = known & (np.abs(own - reference) > _NEAR_ANGLE)

@@ -34,7 +34,9 @@ class Factor:
         """Propose a number that somebody would recognise, without fitting it; then the factor that fits best."""
         if scene.masked:
             return
-        for number, words in recognised(_slope(scene.own[scene.counted], scene.reference[scene.counted]), 4 * scene.epsilon + 1e-6):
+        for number, words in recognised(
+            _slope(scene.own[scene.counted], scene.reference[scene.counted]), 4 * scene.epsilon + 1e-6
+        ):
             told = f"equals the reference times {shown(number)}: {words}"
             yield Proposal(HintKind.FACTOR, told, number * scene.reference, tries=RECOGNISED)
         fit = scene.counted & scene.fitted
