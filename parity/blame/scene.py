@@ -72,7 +72,9 @@ class Scene:
         raw = self.own != self.reference
         if self.epsilon == 0:
             return raw
-        steps = np.abs(self.error) / (self.epsilon * np.maximum(np.abs(self.own), np.abs(self.reference)) + 1e-300)
+        size = np.maximum(np.maximum(np.abs(self.own), np.abs(self.reference)), self.size)
+        with np.errstate(invalid="ignore"):
+            steps = np.abs(self.error) / (self.epsilon * size + 1e-300)
         large = steps > _ROUNDING_STEPS
         # Where large ones are rare, what is left of a filter's or a kernel's tail must not blur where they are.
         return large if np.max(steps, initial=0.0) > 16 * _ROUNDING_STEPS and large.any() else raw
@@ -101,8 +103,8 @@ class Scene:
 
     @cached_property
     def size(self) -> float:
-        """The root mean square of the reference."""
-        return root_mean_square(self.reference)
+        """The root mean square of the reference, masked elements left out."""
+        return root_mean_square(self.reference[self.reference > self.lowest / 2] if self.masked else self.reference)
 
     @cached_property
     def floor(self) -> Array:

@@ -58,7 +58,7 @@ def _taps(windows: Array, wanted: Array, fit: Flags) -> Array | None:
     if not np.any(rows) or not np.isfinite(rows).all():
         return None
     # A signal without high frequencies does not say what a filter does to them: nothing, then.
-    return np.asarray(np.linalg.lstsq(rows, values, rcond=1e-6)[0], dtype=np.float64)
+    return np.asarray(np.linalg.pinv(rows.T @ rows, rcond=1e-12, hermitian=True) @ (rows.T @ values))
 
 
 def _told(reference: Array, taps: Array, axis: int) -> tuple[HintKind, str]:
