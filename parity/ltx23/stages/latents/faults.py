@@ -88,7 +88,7 @@ def noise_for_the_clip_alone(port: Latents) -> None:
     _forward(port.prepare.video.noise, forward)
 
 
-@FAULTS.planted("ZN3", first_tap="video.noise.noised", hint="tensor")
+@FAULTS.planted("ZN3", first_tap="video.noise.noised", hint="tensor, formula")
 def noise_not_scaled(port: Latents) -> None:
     """Second stage started from noise alone: the first noise level not applied."""
     exact = AddNoise.forward
@@ -268,7 +268,7 @@ def long_keyframes_in_the_newest(port: Latents) -> None:
     port.prepare.video.append.positions.shift.one_frame = False
 
 
-@FAULTS.planted("ZN20", first_tap="video.noise.noised", hint="rounding", dtype=torch.float32, **_NEWEST)
+@FAULTS.planted("ZN20", first_tap="video.noise.noised", hint="formula", dtype=torch.float32, **_NEWEST)
 def weighted_sum_in_the_newest(port: Latents) -> None:
     """Release 1.2.0 with noise mixed in by one weighted sum."""
     for stream in (port.prepare.video, port.prepare.audio):

@@ -174,7 +174,7 @@ def frames_rounded(model: nn.Module) -> None:
     _forward(model, ToFrames, forward)
 
 
-@FAULTS.planted("ZV13", first_tap="tile01.mask.columns", **_TILES)
+@FAULTS.planted("ZV13", first_tap="tile01.mask.columns", hint="affine", **_TILES)
 def ramps_from_zero(model: nn.Module) -> None:
     """Tiles fade in from zero in space as well, not only in time."""
     exact = Trapezoid.forward
@@ -185,7 +185,7 @@ def ramps_from_zero(model: nn.Module) -> None:
     _forward(model, Trapezoid, forward)
 
 
-@FAULTS.planted("ZV14", first_tap="tile02.mask.frames", **_TILES)
+@FAULTS.planted("ZV14", first_tap="tile02.mask.frames", hint="broadcast", **_TILES)
 def latent_in_front_counts(model: nn.Module) -> None:
     """The latent frame by which a later tile starts earlier is not faded over, but counts in full."""
     exact = Trapezoid.forward
