@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from parity.blame.evidence import Verified, verify
 from parity.blame.hypotheses import HYPOTHESES
+from parity.blame.hypotheses.absence import Masked
 from parity.blame.record import Hint
 from parity.blame.scene import Known, Scene, open_scene
 
@@ -19,7 +21,13 @@ def hint_for(own: Tensor, reference: Tensor, inputs: Sequence[Tensor] = ()) -> H
     are not comparable, and draw no hint.
     """
     last = len(inputs)
-    return hint_among(own, reference, [Known(f"inputs[{i}]", x, last - i) for i, x in enumerate(inputs)])
+    return hint_among(
+        own, reference, [Known(f"inputs[{i}]", partial(_same, x), last - i) for i, x in enumerate(inputs)]
+    )
+
+
+def _same(tensor: Tensor) -> Tensor:
+    return tensor
 
 
 def hint_among(own: Tensor, reference: Tensor, known: Sequence[Known], siblings: Sequence[Scene] = ()) -> Hint | None:
@@ -31,11 +39,13 @@ def hint_among(own: Tensor, reference: Tensor, known: Sequence[Known], siblings:
 
 def hint_in(scene: Scene) -> Hint | None:
     """Give the first statement that holds exactly, else the first that nearly does; None where none holds."""
-    if not (scene.differs & scene.counted).any():
+    if not scene.differs.any():
         return None
+    # Where nothing that is finite differs, infinities do, which mask.
+    finite = bool((scene.differs & scene.counted).any())
     nearly: Verified | None = None
-    scopes = list(scene.scopes())
-    for hypothesis in HYPOTHESES:
+    scopes = list(scene.scopes()) if finite else [scene]
+    for hypothesis in HYPOTHESES if finite else (Masked(),):
         for scope in scopes:
             for proposal in hypothesis.propose(scope):
                 found = verify(scope, proposal)

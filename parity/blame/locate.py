@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -45,7 +46,11 @@ class _Pass:
         """Give the reference's other values, each with how many taps it lies before this one."""
         names = [name for name in self.plan.names if name in self.reference]
         place = names.index(tap)
-        return [Known(name, self.reference[name], place - index) for index, name in enumerate(names) if name != tap]
+        return [
+            Known(name, partial(self.reference.__getitem__, name), place - index)
+            for index, name in enumerate(names)
+            if name != tap
+        ]
 
 
 def locate(

@@ -1,6 +1,6 @@
 """Two tensors laid open for hypotheses: what differs, what rounding explains, what is fitted and what is verified."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -26,16 +26,31 @@ _FEW_PAIRS = 64
 _SEED = 20260305
 
 
-@dataclass(frozen=True)
 class Known:
     """A tensor of the reference that a wrong value may have been made from.
 
-    `steps` is how many taps it lies before the value in question (behind it where negative).
+    `steps` is how many taps it lies before the value in question (behind it where negative). It is read when it is
+    asked for, and a large one each time: the tensors of a dump need not fit into memory.
     """
 
-    name: str
-    tensor: Tensor
-    steps: int
+    def __init__(self, name: str, read: Callable[[], Tensor], steps: int):
+        self.name, self.steps, self._read = name, steps, read
+        self._kept: Tensor | None = None
+
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape; a complex tensor has one more axis, of its two parts."""
+        return tuple(self.tensor.shape)
+
+    @property
+    def tensor(self) -> Tensor:
+        """The tensor itself."""
+        if self._kept is not None:
+            return self._kept
+        found = plain(self._read())
+        if found.numel() <= MOST_ELEMENTS:
+            self._kept = found
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +160,7 @@ class Scene:
         return np.broadcast_to(as_array(found), places.shape)
 
     def _beside(self, known: Known) -> Tensor | None:
-        shape = tuple(known.tensor.shape)
+        shape = known.shape
         behind = len(self.shape) - len(shape)
         if behind < 0 or any(size not in (1, own) for size, own in zip(shape, self.shape[behind:], strict=True)):
             return None
@@ -211,8 +226,14 @@ def _place_words(axis: int, part: slice) -> str:
     return f"at index {part.start} of axis {axis}"
 
 
+def plain(tensor: Tensor) -> Tensor:
+    """Give a tensor of real numbers: of complex ones their parts, as a last axis."""
+    return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
+
+
 def open_scene(own: Tensor, reference: Tensor, known: Sequence[Known] = ()) -> Scene:
     """Lay two tensors of one shape open; a large pair is cut to a window in which they differ."""
+    own, reference = plain(own), plain(reference)
     box = _window(own, reference)
     left, right = as_array(own[box]), as_array(reference[box])
     counted = np.isfinite(left) & np.isfinite(right)
@@ -238,9 +259,8 @@ def window_words(box: Box, shape: tuple[int, ...]) -> str:
 
 
 def as_array(tensor: Tensor) -> Array:
-    """Give a tensor's numbers in float64, exactly for every dtype of 53 bits or fewer; complex ones as their parts."""
-    tensor = torch.view_as_real(tensor) if tensor.is_complex() else tensor
-    return np.asarray(tensor.detach().to("cpu", torch.float64).numpy())
+    """Give a tensor's numbers in float64, exactly for every dtype of 53 bits or fewer."""
+    return np.asarray(plain(tensor).detach().to("cpu", torch.float64).numpy())
 
 
 def root_mean_square(values: Array) -> float:

@@ -1,6 +1,7 @@
 """Values that are equal but at the ends of some axes: what lies beyond them was padded otherwise."""
 
 from collections.abc import Iterator
+from itertools import chain, combinations
 
 import numpy as np
 
@@ -21,9 +22,7 @@ class Edges:
         shape = differs.shape
         margins = {axis: size // 4 for axis, size in enumerate(shape) if size >= 4}
         near = {axis: _near_end(shape, axis, margin) for axis, margin in margins.items()}
-        for axes in [*((axis,) for axis in margins), tuple(margins)]:
-            if not axes:
-                continue
+        for axes in chain.from_iterable(combinations(margins, count) for count in (1, 2, 3)):
             edge = np.any([np.broadcast_to(near[axis], shape) for axis in axes], axis=0)
             if differs[~edge].any() or not (~edge).any() or not differs.any():
                 continue

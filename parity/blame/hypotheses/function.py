@@ -66,8 +66,8 @@ class Elementwise:
         sources += [(known.name, part) for known, part in scene.near(_NEAREST) if part.shape == scene.own.shape]
         tries = len(sources) * len(_OUTER) * len(_INNER)
         for name, source in sources:
-            for inner in _INNER:
-                for outer in _OUTER:
+            for outer in _OUTER:
+                for inner in _INNER:
                     # Lines in the reference itself, and known values times a constant, are told more plainly elsewhere.
                     if not (inner.words == outer.words == "{}"):
                         yield from self._fitted(scene, (name, source), (inner, outer), (fit, free, tries))

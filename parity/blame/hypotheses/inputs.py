@@ -79,7 +79,7 @@ def inputs_of(scene: Scene) -> Inputs | None:
         own=scene.own.ravel()[places],
         reference=scene.reference.ravel()[places],
         floor=float(np.linalg.norm(scene.floor.ravel()[places])),
-        spread=tuple(known.tensor.numel() < int(np.prod(scene.shape)) for known, _ in found),
+        spread=tuple(int(np.prod(known.shape)) < int(np.prod(scene.shape)) for known, _ in found),
     )
 
 

@@ -19,7 +19,7 @@ class Equal:
 
     def propose(self, scene: Scene) -> Iterator[Proposal]:
         """Propose every known tensor of the same size that agrees at a sample, nearest first."""
-        alike = [known for known in scene.known if _core(tuple(known.tensor.shape)) == _core(scene.shape)]
+        alike = [known for known in scene.known if _core(known.shape) == _core(scene.shape)]
         yield from _agreeing(scene, alike, lambda known: _beside(scene, known))
 
 
@@ -28,7 +28,7 @@ class EqualPart:
 
     def propose(self, scene: Scene) -> Iterator[Proposal]:
         """Propose every known tensor that agrees at a sample, nearest first."""
-        other = [known for known in scene.known if _core(tuple(known.tensor.shape)) != _core(scene.shape)]
+        other = [known for known in scene.known if _core(known.shape) != _core(scene.shape)]
         yield from _agreeing(scene, other, lambda known: _parts(scene, known))
 
 
@@ -71,7 +71,7 @@ def _beside(scene: Scene, known: Known) -> Iterator[tuple[Array, str]]:
 
 def _parts(scene: Scene, known: Known) -> Iterator[tuple[Array, str]]:
     told = _told(known)
-    if _core(tuple(known.tensor.shape)) == _core(scene.own.shape):
+    if _core(known.shape) == _core(scene.own.shape):
         # A whole tensor where the value is a part of one: a layer among stacked ones, say.
         yield as_array(known.tensor), told
     else:
@@ -80,7 +80,7 @@ def _parts(scene: Scene, known: Known) -> Iterator[tuple[Array, str]]:
 
 def _windows(scene: Scene, known: Known, told: str) -> Iterator[tuple[Array, str]]:
     """Give the windows of a tensor that is longer along one axis."""
-    shape, wanted = tuple(known.tensor.shape), scene.own.shape
+    shape, wanted = known.shape, scene.own.shape
     if len(shape) != len(wanted):
         return
     other = [axis for axis, (size, own) in enumerate(zip(shape, wanted, strict=True)) if size != own]

@@ -16,13 +16,19 @@ from parity.blame.scene import Array, Scene, generator
 # distances that are then tried.
 _LINES, _VOTERS, _MOST_EQUALS, _TRIED = 24, 32, 64, 4
 _MOST_COMPARED = 1 << 22
-# A distance may leave this share of the elements without a counterpart.
-_LEAST_OVERLAP = 0.125
 _LONGEST_PERMUTED = 4096
+# The share of the elements that may have no counterpart and yet not differ.
+_MOST_UNMOVED = 0.25
 
 
 class Shift:
-    """The candidate is the reference moved along an axis, or along several taken in memory order."""
+    """The candidate is the reference moved along an axis, or along several taken in memory order.
+
+    At least a share `least` of the elements has a counterpart; those without one are new, and mostly differ.
+    """
+
+    def __init__(self, least: float):
+        self._least = least
 
     def propose(self, scene: Scene) -> Iterator[Proposal]:
         """Propose the distances for which matching elements vote: rolled around first, then with new ends."""
@@ -35,12 +41,13 @@ class Shift:
                 cut = np.full_like(rolled, np.nan)
                 kept = slice(distance, None) if distance > 0 else slice(None, distance)
                 cut[:, kept] = rolled[:, kept]
+                new = np.isnan(lines.back(cut)) & scene.counted
+                if np.sum(new & ~scene.differs) > _MOST_UNMOVED * np.sum(scene.counted):
+                    continue
                 yield self._proposal(scene, lines, cut, f"equals the reference {_moved(distance)} along {_named(axes)}")
 
     def _proposal(self, scene: Scene, lines: "_Lines", moved: Array, words: str) -> Proposal:
-        return Proposal(
-            HintKind.SHIFT, words, lines.back(moved), tries=2 * lines.length, moves=True, least=_LEAST_OVERLAP
-        )
+        return Proposal(HintKind.SHIFT, words, lines.back(moved), tries=2 * lines.length, moves=True, least=self._least)
 
 
 class Reversal:
@@ -79,6 +86,8 @@ class Repeated:
                 words = f"equals index {same[0]} of the reference at every index of axis {axis}"
                 predicted = np.moveaxis(np.broadcast_to(reference[same[0]], own.shape), 0, axis)
                 yield Proposal(HintKind.BROADCAST, words, predicted, tries=size, moves=True)
+            if scene.masked:
+                continue
             words = f"is the same at every index of axis {axis}, along which the reference varies"
             if np.all(own == own.flat[0]):
                 words = f"is {own.flat[0]:.6g} throughout; the reference varies along axis {axis}"

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 import numpy as np
+import torch
 
 from parity.blame.evidence import Proposal
 from parity.blame.record import HintKind
-from parity.blame.scene import Array, Scene, bounds, root_mean_square
+from parity.blame.scene import Array, Scene, as_array, bounds, root_mean_square
 
 # Bits of the significand of dtypes that something may have been rounded to, the narrowest first.
 _NARROWER = {"bfloat16": 8, "float16": 11, "float32": 24}
@@ -32,7 +33,7 @@ class RoundedOnce:
                 (True, f"is what the reference rounds to {name}: it keeps more digits"),
             ):
                 source, target = (scene.own, scene.reference) if of_reference else (scene.reference, scene.own)
-                predicted = rounded(source, bits)
+                predicted = rounded(source, name)
                 changed = scene.counted & scene.differs
                 if not changed.any() or not np.array_equal(predicted[scene.counted], target[scene.counted]):
                     continue
@@ -108,10 +109,9 @@ class RoundedWhole:
         yield Proposal(HintKind.ROUNDING, words, scene.own, bits=speaks, fact=True)
 
 
-def rounded(values: Array, bits: int) -> Array:
-    """Round to so many bits of significand, ties to even."""
-    significand, exponent = np.frexp(values)
-    return np.asarray(np.ldexp(np.round(np.ldexp(significand, bits)), exponent - bits))
+def rounded(values: Array, name: str) -> Array:
+    """Round to a dtype, as torch does it."""
+    return as_array(torch.from_numpy(np.ascontiguousarray(values)).to(getattr(torch, name)))
 
 
 def _steps(scene: Scene, spacing: float) -> float:

@@ -15,8 +15,14 @@ class Sign:
     """The candidate is minus the reference."""
 
     def propose(self, scene: Scene) -> Iterator[Proposal]:
-        """Propose it."""
-        yield Proposal(HintKind.SIGN, "equals minus the reference", -scene.reference)
+        """Propose it; where the sign of negative values alone is lost, a size is taken, and told so elsewhere."""
+        if _both_signs(scene):
+            yield Proposal(HintKind.SIGN, "equals minus the reference", -scene.reference)
+
+
+def _both_signs(scene: Scene) -> bool:
+    """Whether a change of sign is one: of values of one sign, picked out of others, it may be a size."""
+    return not scene.partial or bool(np.any(scene.reference[scene.counted] > 0))
 
 
 class Complement:
@@ -41,6 +47,8 @@ class Factor:
             yield Proposal(HintKind.FACTOR, told, number * scene.reference, tries=RECOGNISED)
         fit = scene.counted & scene.fitted
         factor = _slope(scene.own[fit], scene.reference[fit])
+        if factor < 0 and not _both_signs(scene):
+            return
         words = f"equals the reference times {shown(factor)}"
         yield Proposal(HintKind.FACTOR, words, factor * scene.reference, scene.held)
 
@@ -86,6 +94,8 @@ class Affine:
         if norm == 0 or not np.isfinite(norm):
             return
         factor = float(own @ spread) / norm
+        if factor < 0 and not _both_signs(scene):
+            return
         offset = float(own.mean() - factor * reference.mean())
         words = f"equals the reference times {shown(factor)} {'plus' if offset >= 0 else 'minus'} {shown(abs(offset))}"
         yield Proposal(HintKind.AFFINE, words, factor * scene.reference + offset, scene.held)

@@ -50,7 +50,9 @@ class Statistic:
         for reading in sorted(speaks, key=lambda reading: -speaks[reading])[:1]:
             of_own, of_reference = reading
             words = f"is the {of_own} of {here[reading]}, where the reference is its {of_reference}"
-            bits = speaks[reading] - float(np.log2(len(_STATISTICS) ** 2))
+            # The reference's own reading is one of many too, which a narrow dtype does not tell apart.
+            read = -np.log2(max(scene.epsilon, 2e-7)) - np.log2(len(_STATISTICS) * _NEAREST)
+            bits = speaks[reading] - float(np.log2(len(_STATISTICS))) + min(0.0, float(read))
             yield Proposal(HintKind.STATISTIC, words, scene.own, bits=bits, fact=True)
 
 
@@ -59,7 +61,7 @@ def _readings(scene: Scene) -> dict[tuple[str, str], str]:
     near = sorted((known for known in scene.known if 0 < known.steps <= _NEAREST), key=lambda k: k.steps)
     readings: dict[tuple[str, str], str] = {}
     for known in near:
-        if known.tensor.numel() < 2:
+        if int(np.prod(known.shape)) < 2:
             continue
         values = as_array(known.tensor)
         with np.errstate(all="ignore"):
@@ -76,9 +78,9 @@ def _readings(scene: Scene) -> dict[tuple[str, str], str]:
 
 
 def _slack(scene: Scene, side: Array) -> float:
-    return max(scene.epsilon, 2e-7) * abs(float(side.flat[0]))
+    return 2 * max(scene.epsilon, 1e-7) * abs(float(side.flat[0]))
 
 
 def _digits(scene: Scene) -> float:
     """Give in bits how much closer than the reference the candidate's reading is."""
-    return float(np.log2(max(1.0, abs(float(scene.error.flat[0])) / max(_slack(scene, scene.own), 1e-300))))
+    return float(np.log2(max(1.0, abs(float(scene.error.flat[0])) / max(_slack(scene, scene.own) / 2, 1e-300))))
