@@ -79,7 +79,7 @@ def verify(scene: Scene, proposal: Proposal) -> Verified | None:
     exact = after <= max(2 * rounding, EXACT * before) and after <= 0.1 * before
     explained = float(np.mean(np.abs(left) <= np.maximum(0.1 * np.abs(error), 4 * floor)))
     # What was moved is there to the last element, or the rest was not moved.
-    exact = exact and (explained == 1 or not proposal.moves)
+    exact = exact and (not proposal.moves or bool(scene.alike(proposal.predicted[held], value[held]).all()))
     if not (exact or after <= LOOSE * before) or explained < (0.98 if exact else 0.9):
         return None
     bits = _bits(scene, proposal, held, before / max(after, rounding / 8, 1e-300))

@@ -83,7 +83,7 @@ class Scene:
 
     @cached_property
     def differs(self) -> Flags:
-        """Where the two differ: by more than rounding, if they differ by much more than that anywhere."""
+        """Where the two differ: by more than rounding, if most of it is that and a few differ by much more."""
         raw = self.own != self.reference
         if self.epsilon == 0:
             return raw
@@ -91,8 +91,9 @@ class Scene:
         with np.errstate(invalid="ignore"):
             steps = np.abs(self.error) / (self.epsilon * size + 1e-300)
         large = steps > _ROUNDING_STEPS
-        # Where large ones are rare, what is left of a filter's or a kernel's tail must not blur where they are.
-        return large if np.max(steps, initial=0.0) > 16 * _ROUNDING_STEPS and large.any() else raw
+        # Where a few are large, what is left of a filter's or a kernel's tail must not blur where they are.
+        few = 0 < large.sum() < raw.sum() / 2
+        return large if few and np.max(steps, initial=0.0) > 16 * _ROUNDING_STEPS else raw
 
     @cached_property
     def masked(self) -> bool:

@@ -26,6 +26,8 @@ FLAGS = {
     "compare": "--across-releases --details --help --json --live --model --output --quiet --suite",
     "show": "--help --json --model --pattern --quiet --taps --verify",
     "report": "--details --help --json --markdown --model --quiet",
+    "locate": "--case --device --dtype --fault --help --json --model --quiet --release --suite",
+    "faults": "--fault --help --jobs --json --model --quiet --stage",
 }
 
 
