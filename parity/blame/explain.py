@@ -18,8 +18,16 @@ class Explainer:
 
     def explain(self, plan: TapPlan, own: Mapping[Mode, Values], reference: Values, over: Over) -> Blame | None:
         """Blame a pass in which something is over; None where an earlier pass of the run has been blamed."""
-        chained = any(over(name, Mode.CHAINED) for name in plan.names) if Mode.CHAINED in own else False
-        if chained in self._done:
+        first = {mode: next((name for name in plan.names if over(name, mode)), None) for mode in own}
+        chained = first.get(Mode.CHAINED) is not None
+        if chained in self._done or not any(first.values()):
             return None
         self._done.add(chained)
-        return locate(plan, own, reference, over, self._operations)
+        try:
+            return locate(plan, own, reference, over, self._operations)
+        # A verdict must not be lost to its explanation, whatever the values are that it cannot cope with.
+        except Exception as error:
+            tap = next(name for name in (first.get(Mode.CHAINED), *first.values()) if name is not None)
+            told = str(error).splitlines()[0] if str(error) else "no message"
+            evidence = f"the explanation failed: {type(error).__name__}: {told}"
+            return Blame(tap, self._operations.part(tap), "not explained", None, evidence)

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-import torch
+import numpy as np
 from torch import Tensor
 
 from parity.blame.evidence import Verified, verify
 from parity.blame.hypotheses import HYPOTHESES
 from parity.blame.hypotheses.absence import Masked
 from parity.blame.record import Hint
-from parity.blame.scene import Known, Scene, open_scene
+from parity.blame.scene import Known, Scene, equal, open_scene, plain
 
 
 def hint_for(own: Tensor, reference: Tensor, inputs: Sequence[Tensor] = ()) -> Hint | None:
@@ -32,13 +32,19 @@ def _same(tensor: Tensor) -> Tensor:
 
 def hint_among(own: Tensor, reference: Tensor, known: Sequence[Known], siblings: Sequence[Scene] = ()) -> Hint | None:
     """Say the same of a value in a pass whose other values are known; `siblings` differ too, and bear the same name."""
-    if own.shape != reference.shape or own.numel() == 0 or torch.equal(own, reference):
+    if plain(own).shape != plain(reference).shape or own.numel() == 0 or equal(own, reference):
         return None
     return hint_in(replace(open_scene(own, reference, known), siblings=tuple(siblings)))
 
 
 def hint_in(scene: Scene) -> Hint | None:
     """Give the first statement that holds exactly, else the first that nearly does; None where none holds."""
+    # Statements that do not apply overflow, or divide by zero: what comes of it is held to be no number, and is none.
+    with np.errstate(all="ignore"):
+        return _first(scene)
+
+
+def _first(scene: Scene) -> Hint | None:
     if not scene.differs.any():
         return None
     # Where nothing that is finite differs, infinities do, which mask.

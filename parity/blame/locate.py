@@ -12,7 +12,7 @@ from parity.blame.hint import hint_among
 from parity.blame.operations import Operations
 from parity.blame.pattern import nonfinite_pattern, pattern_of
 from parity.blame.record import Blame, Hint, HintKind
-from parity.blame.scene import Known, Scene, open_scene
+from parity.blame.scene import Known, Scene, equal, open_scene, plain
 from parity.capture import Mode
 from parity.taps import TapPlan, TapPoint
 from parity.taps.port import Side
@@ -116,11 +116,11 @@ def _relative(own: Tensor, reference: Tensor) -> float:
 
 
 def _wide(tensor: Tensor) -> Tensor:
-    return (torch.view_as_real(tensor) if tensor.is_complex() else tensor).to(torch.float64)
+    return plain(tensor).to(torch.float64)
 
 
 def _same(own: Tensor, reference: Tensor) -> bool:
-    return own.dtype == reference.dtype and torch.equal(own, reference)
+    return own.dtype == reference.dtype and equal(own, reference)
 
 
 def _blame(known: _Pass, tap: TapPoint, mode: Mode, born: str) -> Blame:
@@ -177,7 +177,7 @@ def _findings(known: _Pass, tap: TapPoint, mode: Mode) -> tuple[str, Hint | None
     dtypes = "" if own.dtype == reference.dtype else f", in {own.dtype} and not {reference.dtype}".replace("torch.", "")
     scene = open_scene(own, reference)
     pattern = (nonfinite or pattern_of(scene)) + dtypes
-    if torch.equal(_wide(own), _wide(reference)):
+    if equal(own, reference):
         return f"all numbers are equal{dtypes}", None
     return pattern, hint_among(own, reference, known.known_beside(tap.name), _siblings(known, tap, mode))
 

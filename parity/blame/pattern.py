@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from parity.blame.scene import Array, Flags, Scene, window_words
+from parity.blame.scene import Array, Flags, Scene, plain, window_words
 
 Places = NDArray[np.intp]
 # An index of an axis that has more than this share of the squared error is where the error is.
@@ -40,6 +40,7 @@ def pattern_of(scene: Scene) -> str:
 def nonfinite_pattern(own: Tensor, reference: Tensor) -> str | None:
     """Say what is not a finite number on either side, and where first; None where all is, or both have the same."""
     told = []
+    own, reference = plain(own), plain(reference)
     bad = ~(torch.isfinite(own) & torch.isfinite(reference))
     if torch.equal(own[bad], reference[bad]):
         return None

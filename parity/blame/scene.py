@@ -228,17 +228,27 @@ def _place_words(axis: int, part: slice) -> str:
 
 
 def plain(tensor: Tensor) -> Tensor:
-    """Give a tensor of real numbers: of complex ones their parts, as a last axis."""
-    return torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
+    """Give a tensor of numbers that torch compares: of complex ones the parts, as a last axis; 8-bit ones wider."""
+    if tensor.is_complex():
+        return torch.view_as_real(tensor.resolve_conj())
+    return tensor.float() if tensor.is_floating_point() and tensor.element_size() == 1 else tensor
+
+
+def equal(own: Tensor, reference: Tensor) -> bool:
+    """Whether two tensors hold the same numbers, whatever their dtypes."""
+    left, right = plain(own), plain(reference)
+    if left.shape != right.shape:
+        return False
+    return torch.equal(left, right) if left.dtype == right.dtype else torch.equal(left.double(), right.double())
 
 
 def open_scene(own: Tensor, reference: Tensor, known: Sequence[Known] = ()) -> Scene:
     """Lay two tensors of one shape open; a large pair is cut to a window in which they differ."""
+    kinds = [tensor.dtype for tensor in (own, reference) if tensor.is_floating_point() or tensor.is_complex()]
     own, reference = plain(own), plain(reference)
     box = _window(own, reference)
     left, right = as_array(own[box]), as_array(reference[box])
     counted = np.isfinite(left) & np.isfinite(right)
-    kinds = [tensor.dtype for tensor in (own, reference) if tensor.dtype.is_floating_point]
     return Scene(
         own=left,
         reference=right,

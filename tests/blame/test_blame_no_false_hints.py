@@ -1,5 +1,7 @@
 """Nothing is said of what is equal, of rounding (but that it is rounding), and of errors that no statement explains."""
 
+import math
+
 import pytest
 import torch
 from blame_cases import DTYPES, FEW, SEEDS, SHAPES, draw
@@ -106,3 +108,28 @@ def test_what_is_not_finite_does_not_stop_the_search(value):
     hint = hint_for(own, reference)
     assert hint is None or hint.kind in (HintKind.FACTOR, HintKind.MASK)
     assert hint_for(torch.full_like(reference, value), reference) is None or value == -torch.inf
+
+
+HOSTILE = [
+    torch.zeros(4, 6),
+    torch.full((4, 6), 1e300, dtype=torch.float64),
+    torch.full((4, 6), 1e-310, dtype=torch.float64),
+    torch.tensor([[torch.nan, torch.inf, -torch.inf, 0, -0.0, 1]] * 4),
+    torch.full((4, 6), torch.finfo(torch.float32).min),
+    torch.randint(-(2**62), 2**62, (4, 6), generator=torch.Generator().manual_seed(0)),
+    torch.zeros(4, 6, dtype=torch.bool),
+    torch.zeros(4, 6, dtype=torch.complex64),
+    torch.arange(24).view(4, 6).to(torch.uint8),
+    draw(3, (4, 6)).to(torch.float8_e4m3fn),
+    draw(3, (6, 4)).T,
+    draw(3, (4, 6)).to_sparse().to_dense(),
+]
+
+
+@pytest.mark.parametrize("left", range(len(HOSTILE)))
+@pytest.mark.parametrize("right", range(len(HOSTILE)))
+def test_no_numbers_make_the_search_fail(left, right):
+    """Nor warn: warnings are errors here."""
+    own, reference = HOSTILE[left], HOSTILE[right]
+    hint = hint_for(own, reference, [HOSTILE[(left + right) % len(HOSTILE)], reference])
+    assert hint is None or (hint.words and math.isfinite(hint.residual))

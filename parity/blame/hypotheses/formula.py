@@ -26,6 +26,8 @@ class Term:
             part = inputs.whole(index)
             fit = scene.counted & scene.fitted & scene.differs
             weight = float(weights_of(part[fit][None], scene.error[fit])[0])
+            if not np.isfinite(weight):
+                continue
             weight = round(weight) if abs(weight - round(weight)) < 4 * scene.epsilon + 1e-6 else weight
             words = _term_words(weight, inputs.name(index))
             predicted = scene.reference + weight * part

@@ -1,6 +1,7 @@
 """Values that are another known tensor of the reference, or part of one."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +15,16 @@ from parity.blame.scene import Array, Known, Scene, as_array
 _SAMPLED, _MOST_WINDOWS, _MOST = 32, 256, 4
 
 
+Sampled = tuple[Array | None, Callable[[], Array], str]
+
+
 class Equal:
     """The candidate is another tensor: a value handed on past a step, or one taken in the place of another."""
 
     def propose(self, scene: Scene) -> Iterator[Proposal]:
         """Propose every known tensor of the same size that agrees at a sample, nearest first."""
         alike = [known for known in scene.known if _core(known.shape) == _core(scene.shape)]
-        yield from _agreeing(scene, alike, lambda known: _beside(scene, known))
+        yield from _agreeing(scene, alike, _beside)
 
 
 class EqualPart:
@@ -29,27 +33,30 @@ class EqualPart:
     def propose(self, scene: Scene) -> Iterator[Proposal]:
         """Propose every known tensor that agrees at a sample, nearest first."""
         other = [known for known in scene.known if _core(known.shape) != _core(scene.shape)]
-        yield from _agreeing(scene, other, lambda known: _parts(scene, known))
+        yield from _agreeing(scene, other, _parts)
 
 
 def _agreeing(
-    scene: Scene, known: Sequence[Known], parts: Callable[[Known], Iterator[tuple[Array, str]]]
+    scene: Scene,
+    known: Sequence[Known],
+    sampled: Callable[[Scene, Known, NDArray[np.intp]], Iterator[Sampled]],
 ) -> Iterator[Proposal]:
     places = _places(scene)
     if places.size == 0:
         return
     wanted = scene.own.ravel()[places]
-    found = []
+    found: list[tuple[Callable[[], Array], str]] = []
     samples = set()
     for tensor in sorted(known, key=lambda tensor: (abs(tensor.steps), -tensor.steps)):
-        for part, words in parts(tensor):
-            sample = part.ravel()[places] if part.size == scene.own.size else np.empty(0)
-            samples.add(sample.tobytes())
-            if sample.size and _close(sample, wanted, scene.epsilon):
-                found.append((part.reshape(scene.own.shape), words))
-    for part, words in found[:_MOST]:
+        for sample, whole, words in sampled(scene, tensor, places):
+            if sample is not None:
+                samples.add(sample.tobytes())
+                if len(found) < _MOST and _close(sample, wanted, scene.epsilon):
+                    found.append((whole, words))
+    for whole, words in found:
         # Among how many it was found: those that could be told apart.
-        yield Proposal(HintKind.TENSOR, words, part, tries=max(1, len(samples)))
+        predicted = whole().reshape(scene.own.shape)
+        yield Proposal(HintKind.TENSOR, words, predicted, tries=max(1, len(samples)))
 
 
 def _places(scene: Scene) -> NDArray[np.intp]:
@@ -65,21 +72,22 @@ def _close(left: Array, right: Array, epsilon: float) -> bool:
     return bool(np.mean(near) >= 0.9)
 
 
-def _beside(scene: Scene, known: Known) -> Iterator[tuple[Array, str]]:
-    yield as_array(known.tensor.reshape(scene.shape)[scene.box]), _told(known)
-
-
-def _parts(scene: Scene, known: Known) -> Iterator[tuple[Array, str]]:
-    told = _told(known)
-    if _core(known.shape) == _core(scene.own.shape):
-        # A whole tensor where the value is a part of one: a layer among stacked ones, say.
-        yield as_array(known.tensor), told
+def _beside(scene: Scene, known: Known, places: NDArray[np.intp]) -> Iterator[Sampled]:
+    """Give a tensor of the same size: its sample, a way to read the rest, and what it would be told as."""
+    if known.shape == scene.shape:
+        # Read at the sample alone: most tensors of a pass are of a few shapes, and hardly any of them agrees.
+        yield scene.at(known, places), lambda: as_array(known.tensor[scene.box]), _told(known)
     else:
-        yield from _windows(scene, known, told)
+        part = as_array(known.tensor.reshape(scene.shape)[scene.box])
+        yield part.ravel()[places], lambda: part, _told(known)
 
 
-def _windows(scene: Scene, known: Known, told: str) -> Iterator[tuple[Array, str]]:
-    """Give the windows of a tensor that is longer along one axis."""
+def _parts(scene: Scene, known: Known, places: NDArray[np.intp]) -> Iterator[Sampled]:
+    """Give a whole tensor where the value is a part of one (a layer among stacked ones), or windows of a longer one."""
+    if _core(known.shape) == _core(scene.own.shape):
+        whole = as_array(known.tensor)
+        yield whole.ravel()[places], lambda: whole, _told(known)
+        return
     shape, wanted = known.shape, scene.own.shape
     if len(shape) != len(wanted):
         return
@@ -87,9 +95,15 @@ def _windows(scene: Scene, known: Known, told: str) -> Iterator[tuple[Array, str
     if len(other) != 1 or shape[other[0]] <= wanted[other[0]] or wanted[other[0]] == 0:
         return
     axis, length = other[0], wanted[other[0]]
+    tensor = known.tensor
     for start in range(min(shape[axis] - length + 1, _MOST_WINDOWS)):
-        part = known.tensor.narrow(axis, start, length)
-        yield as_array(part), f"{told}, indices {start}..{start + length - 1} of its axis {axis}"
+        window = as_array(tensor.narrow(axis, start, length))
+        words = f"{_told(known)}, indices {start}..{start + length - 1} of its axis {axis}"
+        yield window.ravel()[places], partial(_itself, window), words
+
+
+def _itself(values: Array) -> Array:
+    return values
 
 
 def _core(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -126,11 +126,12 @@ def _matched(scene: Scene, axis: int) -> NDArray[np.intp] | None:
     found = np.empty(size, dtype=np.intp)
     for index, row in enumerate(left):
         distances = np.max(np.abs(right - row), axis=1)
+        # Not so for NaN either.
+        if not distances.min() <= slack:
+            return None
         nearest = np.flatnonzero(distances <= distances.min() + 1e-3 * slack)
         # Among equals, its own index: only what has to move, moves.
         found[index] = index if index in nearest else nearest[0]
-        if not distances.min() <= slack:
-            return None
     return found
 
 
