@@ -26,6 +26,8 @@ Over = Callable[[str, Mode], bool]
 GAIN = 8.0
 # Resolved constants have few numbers; what has more is a weight.
 _MOST_CONSTANTS = 16
+# Elements among which a pattern is looked for: it takes one look, where a hint takes hundreds.
+_MOST_OF_PATTERN = 1 << 20
 # Numbers of a constant that are shown, and values of the same name that are looked at together.
 _SHOWN, _MOST_SIBLINGS = 4, 32
 
@@ -148,7 +150,7 @@ def _blame(known: _Pass, tap: TapPoint, mode: Mode, born: str) -> Blame:
 
 def _accumulated(known: _Pass, tap: TapPoint) -> Blame:
     own, reference = known.pair(tap.name, Mode.CHAINED)
-    scene = open_scene(own, reference) if own.shape == reference.shape else None
+    scene = open_scene(own, reference, most=_MOST_OF_PATTERN) if own.shape == reference.shape else None
     return Blame(
         tap=tap.name,
         part=known.operations.part(tap.name),
@@ -175,7 +177,7 @@ def _findings(known: _Pass, tap: TapPoint, mode: Mode) -> tuple[str, Hint | None
         words = f"has {_numbers(own)} where the reference has {_numbers(reference)}: a resolved constant differs"
         return nonfinite or "a constant", Hint(HintKind.CONSTANT, words, 0.0, math.inf)
     dtypes = "" if own.dtype == reference.dtype else f", in {own.dtype} and not {reference.dtype}".replace("torch.", "")
-    scene = open_scene(own, reference)
+    scene = open_scene(own, reference, most=_MOST_OF_PATTERN)
     pattern = (nonfinite or pattern_of(scene)) + dtypes
     if equal(own, reference):
         return f"all numbers are equal{dtypes}", None

@@ -12,6 +12,8 @@ from parity.blame.scene import Array, Flags, Scene, plain, window_words
 Places = NDArray[np.intp]
 # An index of an axis that has more than this share of the squared error is where the error is.
 _MOST_OF_IT = 0.9
+# Equal groups that a range may be one of; of more, it is one by chance.
+_MOST_GROUPS = 32
 # From this share on, elements of a region differ throughout.
 _THROUGHOUT = 0.95
 
@@ -95,7 +97,7 @@ def _along(differs: Flags, axis: int, start: int) -> str | None:
 def _group(start: int, stop: int, length: int) -> str:
     """Name the equal group, a head for one, that a range is; empty where it is none."""
     size = stop - start
-    if size < 2 or length % size or start % size:
+    if size < 2 or length % size or start % size or length // size > _MOST_GROUPS:
         return ""
     return f" (number {start // size} of {length // size} equal groups)"
 

@@ -14,7 +14,7 @@ Flags = NDArray[np.bool_]
 Box = tuple[slice, ...]
 
 # Elements that are looked at; of larger tensors, a window in which they differ.
-MOST_ELEMENTS = 1 << 17
+MOST_ELEMENTS = 1 << 16
 # Values that are looked up in the reference, and the share of them that something moved would be found there.
 _LOOKED_UP, _LEAST_FOUND = 256, 0.12
 # Elements up to which a box that is a little smaller than the whole is looked at too.
@@ -242,11 +242,11 @@ def equal(own: Tensor, reference: Tensor) -> bool:
     return torch.equal(left, right) if left.dtype == right.dtype else torch.equal(left.double(), right.double())
 
 
-def open_scene(own: Tensor, reference: Tensor, known: Sequence[Known] = ()) -> Scene:
-    """Lay two tensors of one shape open; a large pair is cut to a window in which they differ."""
+def open_scene(own: Tensor, reference: Tensor, known: Sequence[Known] = (), most: int = MOST_ELEMENTS) -> Scene:
+    """Lay two tensors of one shape open; a larger pair is cut to a window of `most` elements in which they differ."""
     kinds = [tensor.dtype for tensor in (own, reference) if tensor.is_floating_point() or tensor.is_complex()]
     own, reference = plain(own), plain(reference)
-    box = _window(own, reference)
+    box = _window(own, reference, most)
     left, right = as_array(own[box]), as_array(reference[box])
     counted = np.isfinite(left) & np.isfinite(right)
     return Scene(
@@ -303,11 +303,11 @@ def _hashes(pairs: Array) -> NDArray[np.uint64]:
     return np.asarray(mixed ^ (mixed >> np.uint64(32)))
 
 
-def _window(own: Tensor, reference: Tensor) -> Box:
+def _window(own: Tensor, reference: Tensor, most: int) -> Box:
     """Halve the longest axis until few elements are left, keeping the half in which a sample differs more."""
     box = [slice(0, size) for size in own.shape]
     kept: list[int] | None = None
-    while _size(box) > MOST_ELEMENTS:
+    while _size(box) > most:
         axis = max(range(len(box)), key=lambda index: box[index].stop - box[index].start)
         part = box[axis]
         middle = (part.start + part.stop) // 2
