@@ -101,9 +101,13 @@ class Scene:
         return bool(self.lowest > -np.inf and min(self.own.min(), self.reference.min()) <= self.lowest / 2)
 
     def alike(self, values: Array, wanted: Array | float) -> Flags:
-        """Say where values are those wanted: equal, but for what another order of sums makes of float32."""
-        slack = 1e-6 * np.abs(wanted) + (4 * self.epsilon * self.size if self.epsilon < 1e-5 else 0.0)
-        return np.abs(values - wanted) <= slack
+        """Say where values are those wanted: equal, but for what another machine makes of them.
+
+        Sums of float32 in another order err by the size of their terms; narrower numbers may be rounded to a neighbour.
+        """
+        of_terms = 4 * self.epsilon * self.size if self.epsilon < 1e-5 else 0.0
+        of_itself = 1e-6 if self.epsilon < 1e-5 else 1.001 * self.epsilon
+        return np.abs(values - wanted) <= of_itself * np.abs(wanted) + of_terms
 
     @cached_property
     def may_have_moved(self) -> bool:

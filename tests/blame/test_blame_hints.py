@@ -419,3 +419,23 @@ def test_whole_numbers_and_truth_values_are_looked_at_too(seed, offset):
 def test_complex_numbers_are_looked_at_by_their_parts():
     reference = torch.complex(draw(0, (4, 30)), draw(1, (4, 30)))
     assert found(reference * 0.5, reference).kind is HintKind.FACTOR
+
+
+NOISY = {
+    HintKind.FACTOR: lambda x: x * 0.5,
+    HintKind.SHIFT: lambda x: x.roll(2, 2),
+    HintKind.REVERSAL: lambda x: x.flip(1),
+    HintKind.LAYOUT: lambda x: x.unflatten(2, (2, -1)).transpose(2, 3).flatten(2),
+    HintKind.PERMUTATION: lambda x: x[:, [0, 1, 9, 3, 4, 5, 6, 7, 8, 2, 10, 11]],
+    HintKind.SIGN: lambda x: -x,
+}
+
+
+@FEW
+@given(SEEDS, DTYPES, st.sampled_from(list(NOISY)))
+def test_rounding_of_another_machine_does_not_hide_what_is_wrong(seed, dtype, kind):
+    reference = draw(seed, (2, 12, 16), dtype)
+    own = NOISY[kind](reference).contiguous()
+    bits = {torch.float32: torch.int32, torch.bfloat16: torch.int16}[dtype]
+    moved = torch.randint(-1, 2, own.shape, generator=torch.Generator().manual_seed(seed))
+    assert found((own.view(bits) + moved.to(bits)).view(dtype), reference).kind is kind

@@ -122,16 +122,15 @@ def _matched(scene: Scene, axis: int) -> NDArray[np.intp] | None:
     )
     directions = generator().standard_normal((own.shape[1], 4)) / np.sqrt(own.shape[1])
     left, right = own @ directions, reference @ directions
-    slack = 1e-6 * float(np.max(np.abs(right), initial=0.0)) + 4 * min(scene.epsilon, 1e-5) * scene.size
+    slack = 1e-6 * float(np.max(np.abs(right), initial=0.0)) + 4 * scene.epsilon * scene.size
     found = np.empty(size, dtype=np.intp)
     for index, row in enumerate(left):
         distances = np.max(np.abs(right - row), axis=1)
         # Not so for NaN either.
         if not distances.min() <= slack:
             return None
-        nearest = np.flatnonzero(distances <= distances.min() + 1e-3 * slack)
         # Among equals, its own index: only what has to move, moves.
-        found[index] = index if index in nearest else nearest[0]
+        found[index] = index if distances[index] <= slack else np.argmin(distances)
     return found
 
 
