@@ -30,7 +30,7 @@ def divergence_lines(report: Report) -> tuple[str, ...] | None:
     place, case = found.tap.place, found.case
     where = f"{place.tap} ({case.suite}/{case.case}, {case.dtype}, {place.mode})"
     blamed = [] if found.blame_sentence is None else [f"blame: {plain(found.blame_sentence)}"]
-    return plain(where), plain(found.sentence), 
+    return plain(where), plain(found.sentence), *blamed
 
 
 def incomplete_lines(report: Report) -> list[str]:

@@ -22,12 +22,17 @@ CAPTURE = ["--case", "small", "--side", "port", "--dtype", "bfloat16", "--quiet"
 FLAGS = {
     "run": "--attention --case --details --device --dtype --fault --help --jobs --json --list --model --output --quiet "
     "--real-size --reference --release --stage --suite --threads",
+    "gate": "--attention --certificates --details --device --dtype --help --jobs --json --model --output --quiet "
+    "--release",
     "capture": "--case --device --dtype --help --json --max-bytes --max-tokens --model --quiet --release --side --taps",
     "compare": "--across-releases --details --help --json --live --model --output --quiet --suite",
     "show": "--help --json --model --pattern --quiet --taps --verify",
     "report": "--details --help --json --markdown --model --quiet",
     "locate": "--case --device --dtype --fault --help --json --model --quiet --release --suite",
     "faults": "--fault --help --jobs --json --model --quiet --stage",
+    "forecast": "--blocks --budget --check --device --draws --help --json --list --local --model --numerics --quiet "
+    "--release --runs --seeds --share --steps",
+    "trajectory": "--blocks --candidate --device --help --json --model --quiet --reference --release --seed --steps",
 }
 
 
@@ -201,6 +206,14 @@ BAD_INPUT: list[list[str]] = [
     ["run", "--device", "cuda:99"],
     ["run", "--device", "nonsense"],
     ["run", "--model", "nope"],
+    ["gate", "--dtype", "nope"],
+    ["gate", "--dtype", "float64"],
+    ["gate", "--device", "cuda:99"],
+    ["gate", "--device", "nonsense"],
+    ["gate", "--device", "meta"],
+    ["gate", "--release", "0.9"],
+    ["gate", "--certificates", "/dev/null"],
+    ["gate", "--certificates", "/dev/null/below"],
     ["show", "missing.h5"],
     ["show"],
     ["report", "missing.json"],
@@ -264,7 +277,8 @@ def test_everything_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--list", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
     assert {"exact", "drift", "recorded"} == set(listed["suites"])
-    stages = ["text", "latents", "transformer", "denoise", "upsampler", "video_vae", "audio_vae", "vocoder", "lora"]
+    stages = ["text", "picture", "latents", "transformer", "denoise", "upsampler", "video_vae", "audio_vae", "vocoder",
+              "mp4", "lora", "pipeline"]  # fmt: skip
     assert list(listed["stages"]) == stages, "in the order of the data path"
     assert {"small", "guided-b1", "real-width"} <= set(listed["cases"])
     assert "X1" in listed["faults"]
