@@ -1,6 +1,7 @@
 """Blame: where a wrong value was born, what pattern its error has, and what it equals instead."""
 
 from parity.blame.campaign import FaultOutcome, Located, Totals
+from parity.blame.expectation import Expectation, expectations
 from parity.blame.explain import Explainer
 from parity.blame.hint import hint_for
 from parity.blame.locate import locate
@@ -9,6 +10,7 @@ from parity.blame.record import Blame, Hint, HintKind
 
 __all__ = [
     "Blame",
+    "Expectation",
     "Explainer",
     "FaultOutcome",
     "Hint",
@@ -16,6 +18,7 @@ __all__ = [
     "Located",
     "Operations",
     "Totals",
+    "expectations",
     "hint_for",
     "locate",
 ]

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from parity.blame.record import Blame, HintKind
+from parity.blame.expectation import Expectation
+from parity.blame.record import Blame
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class FaultOutcome:
     stage: str
     wrong: str
     expected_tap: str
-    expected_hints: tuple[HintKind, ...]
+    expected_hints: tuple[Expectation, ...]
     detected: bool
     blame: Blame | None
     seconds: float
@@ -46,12 +47,13 @@ class FaultOutcome:
 
     @property
     def hinted(self) -> bool:
-        """Whether the hint is one of those that what the fault does makes right."""
-        return self.named and self.blame is not None and self.blame.kind in self.expected_hints
+        """Whether the hint is one of those that what the fault does makes right: its kind, and what it states."""
+        blame = self.blame
+        return self.named and blame is not None and any(hint.met_by(blame) for hint in self.expected_hints)
 
     @property
     def misled(self) -> bool:
-        """Whether there is a hint, and it is of another kind."""
+        """Whether there is a hint, and it is none of those."""
         return self.blame is not None and self.blame.kind is not None and not self.hinted
 
 

@@ -47,7 +47,7 @@ def _document(outcomes: Sequence[FaultOutcome], totals: Totals) -> dict[str, Any
             "id": outcome.id,
             "stage": outcome.stage,
             "wrong": outcome.wrong,
-            "expected": {"tap": outcome.expected_tap, "hints": [kind.value for kind in outcome.expected_hints]},
+            "expected": {"tap": outcome.expected_tap, "hints": [str(hint) for hint in outcome.expected_hints]},
             "detected": outcome.detected,
             "named": outcome.named,
             "hinted": outcome.hinted,
@@ -74,8 +74,8 @@ def _lines(outcomes: Sequence[FaultOutcome], totals: Totals) -> Iterator[str]:
     for count, what in (
         (totals.detected, "detected: a tap is over its budget"),
         (totals.named, "blamed at the faulty module's tap"),
-        (totals.hinted, "with a hint of a kind that the fault declares"),
-        (totals.misled, "with a hint of another kind"),
+        (totals.hinted, "with a hint that says what the fault declares"),
+        (totals.misled, "with a hint that says something else"),
     ):
         yield f"{count:4} of {totals.faults} ({100 * count / totals.faults:.1f}%) {what}"
     yield f"{totals.seconds:.0f} s in all"

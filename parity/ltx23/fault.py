@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from parity.blame import HintKind
+from parity.blame import Expectation, expectations
 
 Model = TypeVar("Model", bound=nn.Module)
 Plant = Callable[[Any], None]
@@ -28,8 +28,9 @@ class Fault:
     configuration that the port reads, `plant` changes the loaded port (its root module). `case` and `forward` are a
     case and the pass in it that show the fault, in `dtype`, in `suite`, under `release`.
 
-    `hint` names the kinds of hint (HintKind, separated by commas) of which each would be right, as what the fault does
-    decides; it is empty where no value shows what is wrong. `ltx-parity faults` judges blame by it.
+    `hint` declares which hints would be right, as what the fault does decides: kinds, with the number, axis or tensor
+    that each has to state (parity/blame/expectation.py); it is empty where no value shows what is wrong.
+    `ltx-parity faults` judges blame by it.
     """
 
     id: str
@@ -46,13 +47,13 @@ class Fault:
     hint: str = ""
 
     def __post_init__(self) -> None:
-        # A kind that does not exist could never be met.
-        assert all(self.hints), self.id
+        # What cannot be met is refused at once.
+        assert isinstance(self.hints, tuple), self.id
 
     @property
-    def hints(self) -> tuple[HintKind, ...]:
-        """The kinds of hint of which each would be right."""
-        return tuple(HintKind(word) for word in self.hint.split(", ")) if self.hint else ()
+    def hints(self) -> tuple[Expectation, ...]:
+        """The hints of which each would be right; ValueError for a declaration that cannot be read."""
+        return expectations(self.hint)
 
     @property
     def tap(self) -> str:

@@ -44,7 +44,7 @@ def keys_ignored(model: Fusing) -> None:
     _products(model, forward, "_proj.weight")
 
 
-@FAULTS.planted("ZL1", first_tap=f"{_FIRST}.product0", hint="factor")
+@FAULTS.planted("ZL1", first_tap=f"{_FIRST}.product0", hint="factor: 0.8")
 def strength_twice(model: Fusing) -> None:
     """Strength applied to both factors."""
 
@@ -54,7 +54,7 @@ def strength_twice(model: Fusing) -> None:
     _products(model, forward)
 
 
-@FAULTS.planted("ZL2", first_tap=f"{_FIRST}.product0", hint="factor")
+@FAULTS.planted("ZL2", first_tap=f"{_FIRST}.product0", hint="factor: 2")
 def alpha_invented(model: Fusing) -> None:
     """Product scaled by an alpha of 8 over the rank."""
 
@@ -65,7 +65,10 @@ def alpha_invented(model: Fusing) -> None:
 
 
 @FAULTS.planted(
-    "ZL3", first_tap="layer01.transformer_blocks.0.attn1.to_k.product0", hint="layout", case="lora-wide-files"
+    "ZL3",
+    first_tap="layer01.transformer_blocks.0.attn1.to_k.product0",
+    hint="layout: axes 0 and 1",
+    case="lora-wide-files",
 )
 def factors_swapped(model: Fusing) -> None:
     """Product of square layers transposed, as if A and B had changed places."""
@@ -86,7 +89,7 @@ def product_in_float32(model: Fusing) -> None:
     _products(model, forward)
 
 
-@FAULTS.planted("ZL5", first_tap=f"{_FIRST}.delta", hint="tensor")
+@FAULTS.planted("ZL5", first_tap=f"{_FIRST}.delta", hint="tensor: layer00.adaln_single.linear.product1")
 def last_one_wins(model: Fusing) -> None:
     """Each LoRA overwrites the one in front of it."""
 
@@ -113,7 +116,11 @@ def added_one_by_one(model: Fusing) -> None:
     model.load()
 
 
-@FAULTS.planted("ZL7", first_tap="loaded.patchify_proj.weight", hint="term, tensor")
+@FAULTS.planted(
+    "ZL7",
+    first_tap="loaded.patchify_proj.weight",
+    hint="tensor: layer02.patchify_proj.base | term: layer02.patchify_proj.delta",
+)
 def not_loaded(model: Fusing) -> None:
     """Weights fused, but the checkpoint's own loaded."""
     model.load(fused=False)
