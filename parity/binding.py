@@ -1,6 +1,6 @@
 """What a model brings to the harness: its cases, and how they are run and recorded."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -101,11 +101,19 @@ class LocateRequest:
 
 @dataclass(frozen=True)
 class CampaignRequest:
-    """What `ltx-parity faults` asks for; empty tuples mean all. `jobs` processes share the work."""
+    """What `ltx-parity faults` asks for; empty tuples mean all. `jobs` processes share the work.
+
+    Faults in `known` are not planted: their outcomes are there already.
+    """
 
     stages: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     jobs: int = 1
+    known: frozenset[str] = frozenset()
+
+
+def unheard(_: FaultOutcome) -> None:
+    """Tell nobody of an outcome."""
 
 
 class Binding(Protocol):
@@ -159,8 +167,18 @@ class Binding(Protocol):
         """Run a case until a pass diverges, and blame it."""
         ...
 
-    def campaign(self, request: CampaignRequest, progress: Progress = silent) -> Sequence[FaultOutcome]:
-        """Plant every known fault, one by one, and say what is found."""
+    def asked_faults(self, request: CampaignRequest) -> Sequence[str]:
+        """Name the faults that a campaign is about, known ones too, in the order in which they are registered."""
+        ...
+
+    def campaign(
+        self, request: CampaignRequest, progress: Progress = silent, found: Callable[[FaultOutcome], None] = unheard
+    ) -> Sequence[FaultOutcome]:
+        """Plant every fault that is asked for, one by one; `found` is told of each outcome at once."""
+        ...
+
+    def sources(self) -> Sequence[Path]:
+        """Give the folders whose files decide what a campaign finds."""
         ...
 
     def compare_live(self, dump: Path, progress: Progress = silent) -> RunResult:

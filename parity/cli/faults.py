@@ -3,14 +3,19 @@
 import argparse
 import dataclasses
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from parity.binding import CampaignRequest, load_binding
+import torch
+
+from parity.binding import Binding, CampaignRequest, load_binding
 from parity.blame import FaultOutcome, Totals
 from parity.cli.options import commas, positive
 from parity.cli.screen import Screen
 from parity.errors import ExitCode
-from parity.report.blame_row import encode_blame
+from parity.report.fault_row import encode_outcome
+from parity.report.journal import Journal, digest, open_journal
 
 
 def add_parser(verbs: Any) -> None:
@@ -23,51 +28,52 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--stage", type=commas, default=(), help="stages, separated by commas (default: all)")
     parser.add_argument("--fault", type=commas, default=(), metavar="IDS",
                         help="faults, separated by commas (default: all)")  # fmt: skip
+    parser.add_argument("--journal", type=Path, metavar="FILE",
+                        help="write each outcome to FILE as it is found, and go on from what is there")  # fmt: skip
     parser.add_argument("--jobs", type=positive, default=1, help="processes that share the work (default: 1)")
     parser.set_defaults(act=act)
 
 
 def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
     """Plant, tell, and give 0 where every fault is detected, else 1."""
-    request = CampaignRequest(arguments.stage, arguments.fault, arguments.jobs)
-    with screen.progress() as progress:
-        outcomes = load_binding(arguments.model).campaign(request, progress)
-    totals = Totals.of(outcomes)
+    binding = load_binding(arguments.model)
+    with _journal(arguments.journal, binding) as journal:
+        done = {} if journal is None else dict(journal.outcomes)
+        request = CampaignRequest(arguments.stage, arguments.fault, arguments.jobs, frozenset(done))
+
+        def found(outcome: FaultOutcome) -> None:
+            if journal is not None:
+                journal.add(outcome)
+            screen.note(_row(outcome, len(outcome.id)))
+
+        with screen.progress() as progress:
+            outcomes = binding.campaign(request, progress, found)
+    # What was asked for, in the order of the registry; a journal may hold more.
+    known = done | {outcome.id: outcome for outcome in outcomes}
+    asked = [known[identifier] for identifier in binding.asked_faults(request) if identifier in known]
+    totals = Totals.of(asked)
     if arguments.json:
-        screen.json(_document(outcomes, totals))
+        screen.json({"totals": dataclasses.asdict(totals), "faults": [encode_outcome(outcome) for outcome in asked]})
     else:
-        for line in _lines(outcomes, totals):
+        for line in _lines(asked, totals):
             screen.line(line)
     return ExitCode.WITHIN_BUDGET if totals.detected == totals.faults else ExitCode.OVER_BUDGET
 
 
-def _document(outcomes: Sequence[FaultOutcome], totals: Totals) -> dict[str, Any]:
-    faults = [
-        {
-            "id": outcome.id,
-            "stage": outcome.stage,
-            "wrong": outcome.wrong,
-            "expected": {"tap": outcome.expected_tap, "hints": [str(hint) for hint in outcome.expected_hints]},
-            "detected": outcome.detected,
-            "named": outcome.named,
-            "hinted": outcome.hinted,
-            "blame": None if outcome.blame is None else encode_blame(outcome.blame),
-            "incomplete": list(outcome.incomplete),
-            "seconds": round(outcome.seconds, 3),
-        }
-        for outcome in outcomes
-    ]
-    return {"totals": dataclasses.asdict(totals), "faults": faults}
+@contextmanager
+def _journal(path: Path | None, binding: Binding) -> Iterator[Journal | None]:
+    if path is None:
+        yield None
+        return
+    with open_journal(path, digest(binding.sources(), torch.__version__)) as journal:
+        yield journal
 
 
 def _lines(outcomes: Sequence[FaultOutcome], totals: Totals) -> Iterator[str]:
     width = max(len(outcome.id) for outcome in outcomes)
     yield f"{'fault':<{width}} found tap   hint   seconds  what is wrong, and what is blamed"
     for outcome in outcomes:
-        yield (
-            f"{outcome.id:<{width}} {'yes' if outcome.detected else 'NO':<5} {_tap_word(outcome):<5} "
-            f"{_hint_word(outcome):<6} {outcome.seconds:7.2f}  {outcome.wrong}"
-        )
+        yield _row(outcome, width)
         if outcome.blame is not None:
             yield f"{'':<{width}}   {outcome.blame.tap}: {outcome.blame.sentence}"
     yield ""
@@ -79,6 +85,13 @@ def _lines(outcomes: Sequence[FaultOutcome], totals: Totals) -> Iterator[str]:
     ):
         yield f"{count:4} of {totals.faults} ({100 * count / totals.faults:.1f}%) {what}"
     yield f"{totals.seconds:.0f} s in all"
+
+
+def _row(outcome: FaultOutcome, width: int) -> str:
+    return (
+        f"{outcome.id:<{width}} {'yes' if outcome.detected else 'NO':<5} {_tap_word(outcome):<5} "
+        f"{_hint_word(outcome):<6} {outcome.seconds:7.2f}  {outcome.wrong}"
+    )
 
 
 def _tap_word(outcome: FaultOutcome) -> str:

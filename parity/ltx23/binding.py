@@ -1,7 +1,7 @@
 """LTX-2.3 as the command line and the pytest suite reach it."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from importlib import metadata
 from importlib.resources import files
@@ -18,12 +18,13 @@ from parity.binding import (
     Progress,
     RunRequest,
     silent,
+    unheard,
 )
 from parity.blame import Explainer, FaultOutcome, Located, Operations
 from parity.chain import ChainRequest, Chains
 from parity.errors import BadInputError
 from parity.judge import Budgets
-from parity.ltx23.blaming import job_of, locate_in, plant_all
+from parity.ltx23.blaming import Telling, job_of, locate_in, plant_all
 from parity.ltx23.choice import chosen_suites, installed, known_release
 from parity.ltx23.fault import Fault
 from parity.ltx23.forecasting import open_generations
@@ -127,15 +128,30 @@ class LTX23:
         with World(device_named(request.device), Variation(fault), job.release) as world:
             return locate_in(job, world, self.budgets(), progress, RECORDINGS)
 
-    def campaign(self, request: CampaignRequest, progress: Progress = silent) -> list[FaultOutcome]:
-        """Plant every known fault, one by one, and say what is found."""
+    def asked_faults(self, request: CampaignRequest) -> list[str]:
+        """Name the faults that a campaign is about, in the order in which they are registered."""
         chosen_cases(stages=request.stages)
-        faults = [_fault(identifier) for identifier in request.faults] or list(FAULTS.values())
-        chosen = [fault for fault in faults if not request.stages or fault.stage in request.stages]
+        asked = {_fault(identifier).id for identifier in request.faults} or set(FAULTS)
+        chosen = [
+            fault.id
+            for fault in FAULTS.values()
+            if fault.id in asked and (not request.stages or fault.stage in request.stages)
+        ]
         if not chosen:
             got = "no fault of these stages"
             raise BadInputError("faults", got, "at least one", "choose others: `ltx-parity run --list` names them")
-        return plant_all(chosen, progress, RECORDINGS, request.jobs)
+        return chosen
+
+    def campaign(
+        self, request: CampaignRequest, progress: Progress = silent, found: Callable[[FaultOutcome], None] = unheard
+    ) -> list[FaultOutcome]:
+        """Plant every fault that is asked for, one by one, and say what is found."""
+        chosen = [FAULTS[identifier] for identifier in self.asked_faults(request) if identifier not in request.known]
+        return plant_all(chosen, Telling(progress, found), RECORDINGS, request.jobs)
+
+    def sources(self) -> list[Path]:
+        """Give the folders of the port, the harness, and the reference's adapter and recordings."""
+        return [Path(str(files(package))) for package in ("ltx_port", "parity", "reference_dumps")]
 
     def compare_live(self, dump: Path, progress: Progress = silent) -> RunResult:
         """Run the port on the case of a dump, and judge it against the dump by the suite `recorded`."""

@@ -1,8 +1,10 @@
 """Where a case goes wrong, or a planted fault does; and every fault planted, one by one."""
 
+import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
 from itertools import groupby
 from multiprocessing import get_context
 from pathlib import Path
@@ -68,37 +70,43 @@ def job_of(fault: Fault) -> Job:
     return Job(fault.suite, CASES[fault.case], fault.dtype, fault.release, (fault.forward,), modes=_MODES)
 
 
-def plant_all(faults: Sequence[Fault], progress: Progress, recordings: Path, processes: int) -> list[FaultOutcome]:
+@dataclass(frozen=True)
+class Telling:
+    """Who is told of a campaign: how far it is, and each outcome as soon as it is there."""
+
+    progress: Progress
+    found: Callable[[FaultOutcome], None]
+
+
+def plant_all(faults: Sequence[Fault], told: Telling, recordings: Path, processes: int) -> list[FaultOutcome]:
     """Plant each fault in an otherwise correct port; the outcomes are in the order of the faults.
 
     Faults that show in one case share its checkpoint and the reference's values.
     """
     shares = [list(share) for _, share in groupby(sorted(faults, key=_share), key=_share)]
-    if processes == 1:
-        found = list(_planted(shares, progress, recordings, len(faults)))
-    else:
-        found = _planted_in_processes(shares, progress, recordings, processes)
-    order = {fault.id: place for place, fault in enumerate(faults)}
-    return sorted(found, key=lambda outcome: order[outcome.id])
+    outcomes: dict[str, FaultOutcome] = {}
+    planted = _planted(shares, recordings) if processes == 1 else _planted_in_processes(shares, recordings, processes)
+    with contextlib.closing(planted):
+        told.progress("faults", 0, len(faults))
+        for outcome in planted:
+            outcomes[outcome.id] = outcome
+            told.found(outcome)
+            told.progress(f"fault {outcome.id}", len(outcomes), len(faults))
+    return [outcomes[fault.id] for fault in faults]
 
 
 def _share(fault: Fault) -> tuple[str, str, str, str]:
     return fault.release, fault.suite, fault.case, str(fault.dtype)
 
 
-def _planted(
-    shares: Sequence[Sequence[Fault]], progress: Progress, recordings: Path, total: int
-) -> Iterator[FaultOutcome]:
-    budgets, done = budgets_of_all_stages(), 0
+def _planted(shares: Sequence[Sequence[Fault]], recordings: Path) -> Generator[FaultOutcome]:
+    budgets = budgets_of_all_stages()
     for share in shares:
         job = job_of(share[0])
         with World(release=job.release) as world:
             oracle_for = _kept(oracles(job, world, recordings))
             for fault in share:
-                progress(f"fault {fault.id}", done, total)
-                done += 1
                 yield _plant(fault, world, budgets, oracle_for)
-    progress("faults", done, total)
 
 
 def _kept(oracle_for: Callable[[Forward], Oracle]) -> Callable[[Forward], Oracle]:
@@ -133,25 +141,29 @@ def _plant(fault: Fault, world: World, budgets: Budgets, oracle_for: Callable[[F
 
 
 def _planted_in_processes(
-    shares: Sequence[Sequence[Fault]], progress: Progress, recordings: Path, processes: int
-) -> list[FaultOutcome]:
-    found: list[FaultOutcome] = []
-    total = sum(map(len, shares))
+    shares: Sequence[Sequence[Fault]], recordings: Path, processes: int
+) -> Generator[FaultOutcome]:
     threads = max(1, torch.get_num_threads() // processes)
+    parts = [
+        share[start : start + _MOST_IN_A_PART] for share in shares for start in range(0, len(share), _MOST_IN_A_PART)
+    ]
+    # What takes longest first, so that all processes end at about the same time.
+    parts.sort(key=lambda part: (part[0].stage != "pipeline", -len(part)))
     # A fork would copy torch's threads and locks in whatever state they are.
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        orders = [pool.submit(_planted_there, [fault.id for fault in share], recordings, threads) for share in shares]
+        orders = [pool.submit(_planted_there, [fault.id for fault in part], recordings, threads) for part in parts]
         try:
             for future in as_completed(orders):
-                found += future.result()
-                progress("faults", len(found), total)
+                yield from future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return found
+
+
+# Faults that a process plants before it hands their outcomes over.
+_MOST_IN_A_PART = 4
 
 
 def _planted_there(identifiers: list[str], recordings: Path, threads: int) -> list[FaultOutcome]:
     torch.set_num_threads(threads)
-    faults = [FAULTS[identifier] for identifier in identifiers]
-    return list(_planted([faults], lambda *_: None, recordings, len(faults)))
+    return list(_planted([[FAULTS[identifier] for identifier in identifiers]], recordings))

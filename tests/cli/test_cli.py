@@ -29,7 +29,7 @@ FLAGS = {
     "show": "--help --json --model --pattern --quiet --taps --verify",
     "report": "--details --help --json --markdown --model --quiet",
     "locate": "--case --device --dtype --fault --help --json --model --quiet --release --suite",
-    "faults": "--fault --help --jobs --json --model --quiet --stage",
+    "faults": "--fault --help --jobs --journal --json --model --quiet --stage",
     "forecast": "--blocks --budget --check --device --draws --help --json --list --local --model --numerics --quiet "
     "--release --runs --seeds --share --steps",
     "trajectory": "--blocks --candidate --device --help --json --model --quiet --reference --release --seed --steps",
