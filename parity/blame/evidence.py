@@ -14,6 +14,9 @@ import numpy as np
 from parity.blame.record import Hint, HintKind
 from parity.blame.scene import Array, Flags, Scene, root_mean_square
 
+# How much less of the error than a simpler one a later statement must leave, and the share of the largest rounding that
+# rounding is likely to leave: two of them, each uniform within half a spacing, of which the floor is up to the double.
+_MUCH_LESS, _LIKELY = 0.5, 0.5
 # Chance gives this many bits once in 8,000 trials; a tensor of a few dozen elements gives hundreds.
 LEAST_BITS = 13.0
 # What an exact statement may leave, and what any may.
@@ -49,17 +52,27 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Verified:
-    """A hint that holds, and whether it is exact: down to rounding, not just nearly so."""
+    """A hint that holds: exactly, down to what rounding may leave, or just nearly so.
+
+    `clean`: it leaves no more than rounding is likely to, so that no other statement can say more.
+    """
 
     hint: Hint
     exact: bool
+    clean: bool
+
+    def betters(self, other: "Verified") -> bool:
+        """Whether this one is to be given in the place of another that was found before, and is simpler."""
+        if self.exact != other.exact:
+            return self.exact
+        return self.hint.residual < _MUCH_LESS * other.hint.residual
 
 
 def verify(scene: Scene, proposal: Proposal) -> Verified | None:
     """Hold a proposal to what it was not fitted to; None where it does not hold."""
     if proposal.fact:
         bits = 0.0 if proposal.bits is None else proposal.bits
-        return _hint(scene, proposal, 0.0, bits, exact=True)
+        return _hint(scene, proposal, 0.0, bits, (True, True))
     value = scene.reference if proposal.of_reference else scene.own
     wanted = scene.counted if proposal.held is None else proposal.held & scene.counted
     held = wanted & np.isfinite(proposal.predicted)
@@ -70,7 +83,7 @@ def verify(scene: Scene, proposal: Proposal) -> Verified | None:
     if scene.masked:
         # Next to the lowest numbers of a dtype no other error would show: such values are equal, or they are not.
         equal = float(np.mean(proposal.predicted[held] == value[held]))
-        return _hint(scene, proposal, 0.0, _bits(scene, proposal, held, 1.0), exact=True) if equal == 1 else None
+        return _hint(scene, proposal, 0.0, _bits(scene, proposal, held, 1.0), (True, True)) if equal == 1 else None
     error, floor = scene.error[held], scene.floor[held]
     left = proposal.predicted[held] - value[held]
     before, after, rounding = (root_mean_square(part) for part in (error, left, floor))
@@ -83,7 +96,8 @@ def verify(scene: Scene, proposal: Proposal) -> Verified | None:
     if not (exact or after <= LOOSE * before) or explained < (0.98 if exact else 0.9):
         return None
     bits = _bits(scene, proposal, held, before / max(after, rounding / 8, 1e-300))
-    return _hint(scene, proposal, after / before, bits, exact)
+    clean = exact and after <= max(_LIKELY * rounding, EXACT * before)
+    return _hint(scene, proposal, after / before, bits, (exact, clean))
 
 
 def _promising(scene: Scene, value: Array, proposal: Proposal, held: Flags) -> bool:
@@ -95,12 +109,12 @@ def _promising(scene: Scene, value: Array, proposal: Proposal, held: Flags) -> b
     return scene.masked or bool(np.mean(left <= near) > 0.75)
 
 
-def _hint(scene: Scene, proposal: Proposal, residual: float, bits: float, exact: bool) -> Verified | None:
+def _hint(scene: Scene, proposal: Proposal, residual: float, bits: float, holds: tuple[bool, bool]) -> Verified | None:
     bits -= math.log2(proposal.tries)
     if bits < LEAST_BITS:
         return None
     words = f"{proposal.words}{' ' if scene.within else ''}{scene.within}"
-    return Verified(Hint(proposal.kind, words, residual, bits), exact)
+    return Verified(Hint(proposal.kind, words, residual, bits), *holds)
 
 
 def _bits(scene: Scene, proposal: Proposal, held: Flags, gain: float) -> float:
@@ -114,7 +128,7 @@ def _bits(scene: Scene, proposal: Proposal, held: Flags, gain: float) -> float:
         # A constant that was fitted to a value is not confirmed by the same value elsewhere.
         fitted = scene.counted & ~proposal.held
         pairs = pairs[~np.isin(pairs[:, 0], scene.own[fitted])]
-    return float(np.sum(np.minimum(math.log2(max(gain, 1.0)), _digits(pairs[:, 0], scene.epsilon) + _SIZE_BITS)))
+    return float(np.sum(np.minimum(math.log2(max(gain, 1.0)), digits(pairs[:, 0], scene.epsilon) + _SIZE_BITS)))
 
 
 def _distinct(own: Array, predicted: Array) -> Array:
@@ -122,18 +136,18 @@ def _distinct(own: Array, predicted: Array) -> Array:
     return np.unique(np.stack([own[::step], predicted[::step]], axis=1), axis=0)
 
 
-def _digits(values: Array, epsilon: float) -> Array:
+def digits(values: Array, epsilon: float) -> Array:
     """Count the binary digits of numbers, or what their decimal ones are worth: a round one says less."""
     whole = np.ldexp(np.abs(np.frexp(values)[0]), 53).astype(np.int64)
     binary = np.where(whole == 0, 0.0, 53 - np.log2(np.maximum(whole & -whole, 1).astype(np.float64)))
     with np.errstate(all="ignore"):
         scale = 10.0 ** np.floor(np.log10(np.abs(values)))
     decimal = np.full(values.shape, 53.0)
-    for digits in (4, 3, 2, 1):
-        unit = scale * 10.0 ** (1 - digits)
+    for count in (4, 3, 2, 1):
+        unit = scale * 10.0 ** (1 - count)
         with np.errstate(all="ignore"):
             near = np.abs(np.round(values / unit) * unit - values) <= max(epsilon, 1e-15) / 2 * np.abs(values)
-        decimal[near] = digits * math.log2(10)
+        decimal[near] = count * math.log2(10)
     return np.minimum(binary, decimal)
 
 

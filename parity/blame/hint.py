@@ -38,7 +38,10 @@ def hint_among(own: Tensor, reference: Tensor, known: Sequence[Known], siblings:
 
 
 def hint_in(scene: Scene) -> Hint | None:
-    """Give the first statement that holds exactly, else the first that nearly does; None where none holds."""
+    """Give the first statement that holds exactly, else the first that nearly does; None where none holds.
+
+    Where the first leaves more than rounding is likely to, a later one that leaves much less is given in its place.
+    """
     # Statements that do not apply overflow, or divide by zero: what comes of it is held to be no number, and is none.
     with np.errstate(all="ignore"):
         return _first(scene)
@@ -55,7 +58,9 @@ def _first(scene: Scene) -> Hint | None:
         for scope in scopes:
             for proposal in hypothesis.propose(scope):
                 found = verify(scope, proposal)
-                if found is not None and found.exact:
+                if found is None:
+                    continue
+                if found.clean:
                     return found.hint
-                nearly = nearly or found
+                nearly = found if nearly is None or found.betters(nearly) else nearly
     return None if nearly is None else nearly.hint

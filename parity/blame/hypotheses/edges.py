@@ -9,6 +9,9 @@ from parity.blame.evidence import Proposal
 from parity.blame.record import HintKind
 from parity.blame.scene import Scene
 
+# Of a shorter axis, the ends are not told from the rest: the columns of a table are no ends.
+_SHORTEST = 8
+
 
 class Edges:
     """Nothing differs but close to the ends of one axis, or of several."""
@@ -20,7 +23,7 @@ class Edges:
             return
         differs = scene.differs
         shape = differs.shape
-        margins = {axis: size // 4 for axis, size in enumerate(shape) if size >= 4}
+        margins = {axis: size // 4 for axis, size in enumerate(shape) if size >= _SHORTEST}
         near = {axis: _near_end(shape, axis, margin) for axis, margin in margins.items()}
         for axes in chain.from_iterable(combinations(margins, count) for count in (1, 2, 3)):
             edge = np.any([np.broadcast_to(near[axis], shape) for axis in axes], axis=0)

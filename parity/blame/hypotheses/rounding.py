@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from parity.blame.evidence import Proposal
+from parity.blame.evidence import Proposal, digits
 from parity.blame.record import HintKind
 from parity.blame.scene import Array, Scene, as_array, bounds, root_mean_square
 
@@ -16,6 +16,8 @@ _MOST_STEPS, _MOST_STEPS_NARROWER, _MOST_LEANING, _CHANCE = 4.0, 2.0, 0.5, 2.5
 _LEAST_ELEMENTS, _SAMPLED = 8, 4096
 # Share of differing elements, where they lie, up to which they are scattered.
 _MOST_CROWDED = 0.5
+# Bits that each digit of a rounded number speaks with.
+_SPEAKS = 4.0
 
 
 class RoundedOnce:
@@ -37,9 +39,11 @@ class RoundedOnce:
                 changed = scene.counted & scene.differs
                 if not changed.any() or not np.array_equal(predicted[scene.counted], target[scene.counted]):
                     continue
-                # That a number of more digits happens to need no more than these has a chance of 2 ** -missing.
+                # That a number of more digits happens to need no more than these has a chance of 2 ** -missing. One
+                # that is rounded to a round number, such as 1, says little.
                 missing = -np.log2(scene.epsilon) + 1 - bits
-                speaks = len(np.unique(target[changed])) * (float(missing) + 8)
+                told = digits(np.unique(target[changed]), scene.epsilon)
+                speaks = float(np.sum(np.minimum(float(missing) + 8, _SPEAKS * told)))
                 yield Proposal(HintKind.ROUNDING, words, predicted, of_reference=of_reference, bits=speaks, fact=True)
 
 

@@ -257,7 +257,7 @@ def noise_as_it_is_drawn(model: nn.Module) -> None:
     _forward(model, FreshNoise, forward)
 
 
-@FAULTS.planted("ZD16", first_tap="step00.video.half_own", **HQ)
+@FAULTS.planted("ZD16", first_tap="step00.video.half_own", hint="tensor: half_fresh", **HQ)
 def variance_shared_linearly(model: nn.Module) -> None:
     """Own and fresh noise add up in level, not in variance."""
 

@@ -93,7 +93,8 @@ def noise_for_the_clip_alone(port: Latents) -> None:
 @FAULTS.planted(
     "ZN3",
     first_tap="video.noise.noised",
-    hint="formula: noise.drawn; noise.received.latent; noise.received.mask | tensor: noise.drawn",
+    hint="formula: noise.drawn; noise.received.latent; noise.received.mask | "
+    "formula: noise.drawn; noise.received.clean; noise.received.mask | tensor: noise.drawn",
 )
 def noise_not_scaled(port: Latents) -> None:
     """Second stage started from noise alone: the first noise level not applied."""

@@ -151,7 +151,13 @@ def in_the_working_dtype(port: Picture) -> None:
     _forward(port.conditioning.to_range, forward)
 
 
-@FAULTS.planted("ZP13", first_tap="picture", forward="profile", **_NEWEST)
+@FAULTS.planted(
+    "ZP13",
+    first_tap="picture",
+    hint="reversal: axis 2 | permutation: indices 0 and 2; axis 2",
+    forward="profile",
+    **_NEWEST,
+)
 def profile_ignored(port: Picture) -> None:
     """Release 1.2.0 with the colour profile left out, and orientation as in 1.0.0."""
     port.read.release = replace(port.read.release, pictures_upright_in_srgb=False)

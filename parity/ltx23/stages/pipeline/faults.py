@@ -149,7 +149,9 @@ def upsampled_without_its_statistics(model: Generator) -> None:
     components_replaced(model, upsampler=upsampler)
 
 
-@FAULTS.planted("E6", first_tap="stage1.video.noisy", hint="tensor: stage1.picture00.latent")
+@FAULTS.planted(
+    "E6", first_tap="stage1.video.noisy", hint="tensor: stage1.picture00.latent | tensor: stage1.video.clean"
+)
 def strengths_ignored(model: Generator) -> None:
     """Pictures kept wholly, whatever strength was asked for."""
     _asked(model, lambda asked: replace(asked, pictures=tuple(replace(p, strength=1.0) for p in asked.pictures)))
