@@ -163,6 +163,10 @@ class Binding(Protocol):
         """Lay out the taps of each pass of a case."""
         ...
 
+    def implementation(self, producer: str, release: str) -> str:
+        """Give what the places of taps call the implementation that a dump is of."""
+        ...
+
     def locate(self, request: LocateRequest, progress: Progress = silent) -> Located:
         """Run a case until a pass diverges, and blame it."""
         ...

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from parity.binding import Binding, LocateRequest, load_binding
+from parity.binding import Binding, LocateRequest, Progress, load_binding
 from parity.blame import Blame, Located, locate
 from parity.capture import Mode
 from parity.cli.screen import Screen
@@ -23,10 +23,11 @@ def add_parser(verbs: Any) -> None:
     parser: argparse.ArgumentParser = verbs.add_parser(
         "locate",
         help="name where a wrong value is born",
-        description="Blame the first tap whose error its inputs do not explain: live, or in two dumps of one case.",
+        description="Blame the first tap whose error its inputs do not explain: live, against a dump, or in two dumps.",
     )
     parser.add_argument("reference", type=Path, nargs="?", metavar="REFERENCE", help="the reference's dump")
     parser.add_argument("candidate", type=Path, nargs="?", metavar="CANDIDATE", help="the candidate's dump")
+    parser.add_argument("--live", action="store_true", help="run the candidate against REFERENCE alone")
     parser.add_argument("--case", help="the case to run live, in the place of dumps")
     parser.add_argument("--dtype", help="working precision (default: the fault's, or the case's first)")
     parser.add_argument("--fault", metavar="ID", help="plant a known fault (without --case: in the case that shows it)")
@@ -39,15 +40,14 @@ def add_parser(verbs: Any) -> None:
 def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
     """Search, tell, and give 1 where something is blamed, 3 where something could not be compared, else 0."""
     binding = load_binding(arguments.model)
-    live = arguments.case is not None or arguments.fault is not None
-    if live == (arguments.candidate is not None) or (live and arguments.reference is not None):
-        got = "dumps and --case or --fault" if live else "fewer than two dumps"
-        raise BadInputError("locate", got, "--case, --fault, or two dumps", "give one of the three")
-    if live:
+    _require_one_way(arguments)
+    if arguments.reference is None:
         with screen.progress() as progress:
             found = binding.locate(_request(arguments), progress)
+    elif arguments.live:
+        with screen.progress() as progress:
+            found = _against_dump(binding, arguments.reference, progress)
     else:
-        _refuse_live_options(arguments)
         found = _in_dumps(binding, arguments)
     if arguments.json:
         screen.json(_document(found))
@@ -70,10 +70,30 @@ def _request(arguments: argparse.Namespace) -> LocateRequest:
     )
 
 
-def _refuse_live_options(arguments: argparse.Namespace) -> None:
-    given = [f"--{name}" for name in ("dtype", "release") if getattr(arguments, name) is not None]
+def _require_one_way(arguments: argparse.Namespace) -> None:
+    """Refuse what says how to search in two ways, or in none."""
+    dumps = sum(dump is not None for dump in (arguments.reference, arguments.candidate))
+    asked = arguments.case is not None or arguments.fault is not None
+    if dumps != (0 if asked else 1 if arguments.live else 2) or (asked and arguments.live):
+        got = f"{dumps} dump{'' if dumps == 1 else 's'}{', a case or a fault' * asked}{', --live' * arguments.live}"
+        expected = "--case, --fault, one dump with --live, or two dumps"
+        raise BadInputError("locate", got, expected, "give one of the four")
+    given = [name for name in ("dtype", "release", "suite") if getattr(arguments, name) is not None and dumps]
+    if arguments.candidate is not None and given == ["suite"]:
+        return
     if given:
-        raise BadInputError("locate", f"{given[0]} with two dumps", "what the dumps say", "leave it out")
+        raise BadInputError("locate", f"--{given[0]} with a dump", "what the dump says", "leave it out")
+
+
+def _against_dump(binding: Binding, path: Path, progress: Progress) -> Located:
+    with Dump.open(path) as reference:
+        manifest = reference.manifest
+    result = binding.compare_live(path, progress)
+    (case,) = result.cases
+    blame = next((forward.blame for forward in case.forwards if forward.blame is not None), None)
+    incomplete = tuple(reason for forward in case.forwards for reason in forward.incomplete)
+    names = (result.provenance["candidate"], binding.implementation(manifest.producer, manifest.release))
+    return Located(manifest.case, manifest.dtype, len(case.forwards), *names, blame, incomplete)
 
 
 class _Values(Mapping[str, Tensor]):
@@ -115,7 +135,7 @@ def _in_dumps(binding: Binding, arguments: argparse.Namespace) -> Located:
         if over and blame is None:
             told = f"{sorted(over)[0]}: over budget, and in no pass of the case"
             raise IncompleteError("locate", told, "declared taps", "record the dumps again")
-        names = (candidate.manifest.producer, manifest.producer)
+        names = (binding.implementation(told.producer, told.release) for told in (candidate.manifest, manifest))
         return Located(manifest.case, manifest.dtype, passes, *names, blame, tuple(result.incomplete))
 
 

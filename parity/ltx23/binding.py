@@ -38,7 +38,7 @@ from parity.ltx23.stage import Case
 from parity.ltx23.stages import CASES, FAULTS, STAGES, budgets_of_all_stages, chosen_cases
 from parity.ltx23.suites import LIVE_SUITES, SUITES, Job, jobs
 from parity.ltx23.workers import Bench, run_here, run_shared
-from parity.ltx23.world import PROVEN_LIVE, Variation, World, device_named, dtype_named
+from parity.ltx23.world import PROVEN_LIVE, Variation, World, device_named, dtype_named, reference_named
 from parity.run.judging import Bar, judge_forward
 from parity.run.oracle import RecordedOracle
 from parity.run.record import CaseResult, RunResult
@@ -121,6 +121,10 @@ class LTX23:
         chosen, precision = _one(case, dtype)
         with World(release=known_release(release) or PROVEN_LIVE) as world:
             return [forward.plan for forward in world.forwards(chosen, precision)]
+
+    def implementation(self, producer: str, release: str) -> str:
+        """Give what the places of taps call the implementation that a dump is of."""
+        return producer if producer == "port" else reference_named(known_release(release) or PROVEN_LIVE)
 
     def locate(self, request: LocateRequest, progress: Progress = silent) -> Located:
         """Run a case until a pass diverges, and blame it."""

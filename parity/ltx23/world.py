@@ -82,7 +82,7 @@ class World:
     @property
     def reference_name(self) -> str:
         """What the catalogue calls the reference."""
-        return "official" if self.release == PROVEN_LIVE else "newest"
+        return reference_named(self.release)
 
     def checkpoint(self, case: Case, edits: Mapping[str, Any] | None = None) -> Path:
         """Give the case's synthetic checkpoint; `edits` replaces dotted keys of its configuration."""
@@ -156,6 +156,11 @@ class World:
     def widened(self, forward: Forward) -> Forward:
         """Give the same pass in float32, its inputs bit for bit the same numbers."""
         return Forward(forward.name, forward.inputs.to(torch.float32), forward.plan)
+
+
+def reference_named(release: str) -> str:
+    """Give what catalogues call the reference of a release."""
+    return "official" if release == PROVEN_LIVE else "newest"
 
 
 def _replace(document: dict[str, Any], dotted: str, value: Any) -> None:

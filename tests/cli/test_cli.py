@@ -28,7 +28,7 @@ FLAGS = {
     "compare": "--across-releases --details --help --json --live --model --output --quiet --suite",
     "show": "--help --json --model --pattern --quiet --taps --verify",
     "report": "--details --help --json --markdown --model --quiet",
-    "locate": "--case --device --dtype --fault --help --json --model --quiet --release --suite",
+    "locate": "--case --device --dtype --fault --help --json --live --model --quiet --release --suite",
     "faults": "--fault --help --jobs --journal --json --model --quiet --stage",
     "forecast": "--blocks --budget --check --device --draws --help --json --list --local --model --numerics --quiet "
     "--release --runs --seeds --share --steps",
