@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 
-from parity.cli.options import commas
+from parity.cli.options import commas, positive
 from parity.errors import BadInputError
 from parity.ltx23.controls import NOISES, Moved, moved
 from parity.ltx23.stage import Case
@@ -24,8 +24,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="false_hints", description=__doc__)
     out, err = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
     parser.add_argument("--stage", type=commas, default=(), help="stages, separated by commas (default: all)")
+    parser.add_argument("--every", type=positive, default=1, help="look at every Nth value that is moved (default: 1)")
     try:
-        cases = [case for case in chosen_cases(stages=parser.parse_args(argv).stage) if not case.real_size]
+        arguments = parser.parse_args(argv)
+        cases = [case for case in chosen_cases(stages=arguments.stage) if not case.real_size]
     except BadInputError as error:
         err.print(f"false_hints: {error}", markup=False)
         return 2
@@ -33,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     start = time.perf_counter()
     with World() as world:
         for case in cases:
-            for noise, found in _moved(case, world):
+            for noise, found in _moved(case, world, arguments.every):
                 said = "false" if found.misled else "none" if found.hint is None else "rounding"
                 counts[noise, said] += 1
                 if found.misled and found.hint is not None:
@@ -47,12 +49,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1 if any(counts[noise, "false"] for noise in NOISES) else 0
 
 
-def _moved(case: Case, world: World) -> Iterator[tuple[str, Moved]]:
+def _moved(case: Case, world: World, every: int) -> Iterator[tuple[str, Moved]]:
     for noise in NOISES:
         # Against float32 there is one comparison, and none for what computes in bfloat16 whatever it is asked.
         both = len(case.dtypes) == 2
         for dtype in case.dtypes if noise != "bfloat16" else case.dtypes[:1] if both else ():
-            for found in moved(case, dtype, noise, world):
+            for found in moved(case, dtype, noise, world, every):
                 yield noise, found
 
 

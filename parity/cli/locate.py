@@ -128,15 +128,15 @@ def _in_dumps(binding: Binding, arguments: argparse.Namespace) -> Located:
         blame, passes = None, 0
         for plan in plans:
             passes += 1
-            own = {Mode.CHAINED: _Values(candidate)}
-            blame = locate(plan, own, _Values(reference), lambda tap, _: tap in over, binding.operations())
+            values = {Mode.CHAINED: _Values(candidate)}
+            blame = locate(plan, values, _Values(reference), lambda tap, _: tap in over, binding.operations())
             if blame is not None:
                 break
         if over and blame is None:
             told = f"{sorted(over)[0]}: over budget, and in no pass of the case"
             raise IncompleteError("locate", told, "declared taps", "record the dumps again")
-        names = (binding.implementation(told.producer, told.release) for told in (candidate.manifest, manifest))
-        return Located(manifest.case, manifest.dtype, passes, *names, blame, tuple(result.incomplete))
+        own, other = (binding.implementation(told.producer, told.release) for told in (candidate.manifest, manifest))
+        return Located(manifest.case, manifest.dtype, passes, own, other, blame, tuple(result.incomplete))
 
 
 def _document(found: Located) -> dict[str, Any]:

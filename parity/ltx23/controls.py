@@ -33,20 +33,24 @@ class Moved:
         return self.hint is not None and self.hint.kind is not HintKind.ROUNDING
 
 
-def moved(case: Case, dtype: torch.dtype, noise: str, world: World) -> Iterator[Moved]:
-    """Give every value of a case that a noise moves in the port, and what is said of it.
+def moved(case: Case, dtype: torch.dtype, noise: str, world: World, every: int = 1) -> Iterator[Moved]:
+    """Give every Nth value of a case that a noise moves in the port, and what is said of it.
 
     `dtype` is the precision of the quiet side for all noises but `bfloat16`, whose quiet side is float32.
     IncompleteError for a noise of no such name.
     """
     if noise not in NOISES:
         raise IncompleteError("control", noise, f"one of {', '.join(NOISES)}", "choose one")
+    count = 0
     for forward in world.forwards(case, torch.bfloat16 if noise == "bfloat16" else dtype):
         quiet, noisy = _both(case, dtype, noise, world, forward)
         names = [name for name in forward.plan.names if name in quiet and name in noisy]
         for place, name in enumerate(names):
             own, reference = noisy[name], quiet[name]
             if own.shape != reference.shape or torch.equal(own.double(), reference.double()):
+                continue
+            count += 1
+            if count % every:
                 continue
             before = [quiet[other] for other in names[max(0, place - _INPUTS) : place]]
             yield Moved(name, noise, hint_for(own, reference, before))
