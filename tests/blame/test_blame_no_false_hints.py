@@ -44,6 +44,20 @@ def test_another_weight_draws_no_hint(seed):
     assert hint is None, hint
 
 
+def test_what_hardly_differs_from_its_source_is_no_rotation_of_it():
+    """Where a few pairs of channels are turned, the others keep the norms of any pairs, whichever they are."""
+    source = draw(1, (1, 127, 24))
+
+    def turned(half: int) -> torch.Tensor:
+        pairs = source.unflatten(-1, (-1, 2, half)).clone()
+        first, second = pairs[0, ::63, :, 0].clone(), pairs[0, ::63, :, 1].clone()
+        pairs[0, ::63, :, 0], pairs[0, ::63, :, 1] = 0.6 * first - 0.8 * second, 0.8 * first + 0.6 * second
+        return pairs.flatten(2)
+
+    hint = hint_for(turned(2), turned(1), [source])
+    assert hint is None or "rotated" not in hint.words, hint
+
+
 @FEW
 @given(SEEDS, st.sampled_from([torch.float32, torch.bfloat16, torch.float16]))
 def test_another_order_of_sums_is_rounding_or_nothing(seed, dtype):

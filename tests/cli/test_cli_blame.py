@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from parity.cli import main
+from parity.ltx23 import blaming
 from parity.store import Dump, DumpWriter
 
 CASE = ["--case", "upsampler-batch", "--dtype", "bfloat16", "--quiet"]
@@ -83,13 +84,28 @@ def test_a_dump_that_lacks_a_tap_is_incomplete(dump, tmp_path, capsys):
 @pytest.mark.parametrize(
     "arguments",
     [[], ["DUMP"], ["DUMP", "DUMP", "--case", "small"], ["DUMP", "DUMP", "--dtype", "float32"],
-     ["DUMP", "DUMP", "--suite", "best"], ["--case", "nowhere"], ["--fault", "Q99"]],
+     ["DUMP", "DUMP", "--suite", "best"], ["--case", "nowhere"], ["--fault", "Q99"], ["--live"],
+     ["DUMP", "DUMP", "--live"], ["DUMP", "--live", "--case", "small"], ["DUMP", "--live", "--suite", "exact"],
+     ["absent.h5", "--live"], ["absent.h5", "DUMP"]],
 )  # fmt: skip
 def test_a_search_that_makes_no_sense_is_refused_in_one_line(dump, arguments, capsys):
     assert main(["locate", *[str(dump) if word == "DUMP" else word for word in arguments], "--quiet"]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert error.startswith("ltx-parity: ")
+
+
+def test_a_wrong_dump_is_blamed_without_any_reference_running(dump, tmp_path, capsys):
+    """The other way round: the dump is wrong, and the port that runs against it is right."""
+    assert main(["locate", str(dump), "--live", "--quiet"]) == 0
+    assert capsys.readouterr().out.startswith("nothing to blame")
+    _, right = read(dump, "_b2.enlarge.unfolded")
+    wrong = written(dump, tmp_path / "wrong.h5", _b2__enlarge__unfolded=right * 0.5)
+    assert main(["locate", str(wrong), "--live", "--quiet", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["blame"]["tap"], found["blame"]["kind"]) == (BLAMED, "factor")
+    assert "times 2" in found["blame"]["hint"]
+    assert found["candidate"] in found["blame"]["places"]
 
 
 @pytest.mark.reference
@@ -126,3 +142,36 @@ def test_a_campaign_prints_each_fault_and_the_totals(capsys):
     document = json.loads(capsys.readouterr().out)
     assert document["totals"]["hinted"] == 1
     assert document["faults"][0]["blame"]["kind"] == "layout"
+
+
+@pytest.mark.reference
+def test_a_campaign_goes_on_from_its_journal(tmp_path, capsys, monkeypatch):
+    journal, arguments = tmp_path / "journal", ["--fault", "ZU3,ZU6", "--journal"]
+    plant = blaming._plant
+    planted: list[str] = []
+
+    def interrupted(fault, *more):
+        if planted:
+            raise KeyboardInterrupt
+        planted.append(fault.id)
+        return plant(fault, *more)
+
+    monkeypatch.setattr(blaming, "_plant", interrupted)
+    assert main(["faults", *arguments, str(journal)]) == 130
+    assert f"{planted[0]} yes" in capsys.readouterr().err
+    monkeypatch.setattr(blaming, "_plant", lambda fault, *more: planted.append(fault.id) or plant(fault, *more))
+    assert main(["faults", *arguments, str(journal), "--quiet"]) == 0
+    assert sorted(planted) == ["ZU3", "ZU6"]
+    assert "2 of 2 (100.0%) detected" in capsys.readouterr().out
+    # All is known, and nothing is planted; a file that is none is refused.
+    assert main(["faults", *arguments, str(journal), "--quiet"]) == 0
+    assert len(planted) == 2
+    (tmp_path / "other").write_text("none\n")
+    assert main(["faults", *arguments, str(tmp_path / "other"), "--quiet"]) == 2
+
+
+@pytest.mark.reference
+def test_processes_share_a_campaign(capsys):
+    assert main(["faults", "--fault", "ZU3,ZU6", "--json", "--quiet", "--jobs", "2"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [(fault["id"], fault["hinted"]) for fault in document["faults"]] == [("ZU3", True), ("ZU6", True)]

@@ -13,6 +13,8 @@ _NEAREST = 12
 # Pairs smaller than this share of the mean one have no angle; how near angles are that are equal (in radians); how many
 # have to differ; and by how many indices they may be shifted.
 _LEAST_PAIR, _NEAR_ANGLE, _LEAST_DIFFERING, _FARTHEST = 0.25, 0.1, 12, 32
+# Shares of pairs whose norms are kept: by a rotation of those pairs, and at most by one of others.
+_KEPT, _MOST_BY_CHANCE = 0.98, 0.9
 
 
 class Rotation:
@@ -30,6 +32,10 @@ class Rotation:
             if of_own is None or of_reference is None:
                 continue
             if of_own != of_reference:
+                # A value that is all but its source keeps the norms of any pairs.
+                crossed = ((scene.own, of_reference), (scene.reference, of_own))
+                if any(_kept(side, part, half, scene.epsilon) > _MOST_BY_CHANCE for side, half in crossed):
+                    return
                 words = (
                     f"is {known.name} rotated in {_named(of_own, channels)}, where the reference pairs "
                     f"{_named(of_reference, channels)}"
@@ -80,11 +86,13 @@ def _pairing(value: Array, source: Array, epsilon: float) -> int | None:
     """Give half the length of the blocks whose halves are paired (1: neighbours), None where no rotation fits."""
     channels = value.shape[-1]
     halves = [half for half in range(1, channels // 2 + 1) if channels % (2 * half) == 0]
-    for half in halves:
-        own, wanted = (np.abs(_complex(side, half)) for side in (value, source))
-        if np.mean(np.abs(own - wanted) <= 2 * epsilon * wanted + 1e-12) > 0.98:
-            return half
-    return None
+    return next((half for half in halves if _kept(value, source, half, epsilon) > _KEPT), None)
+
+
+def _kept(value: Array, source: Array, half: int, epsilon: float) -> float:
+    """Give the share of pairs whose norm is the source's."""
+    own, wanted = (np.abs(_complex(side, half)) for side in (value, source))
+    return float(np.mean(np.abs(own - wanted) <= 2 * epsilon * wanted + 1e-12))
 
 
 def _complex(values: Array, half: int) -> NDArray[np.complex128]:
