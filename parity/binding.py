@@ -1,12 +1,13 @@
 """What a model brings to the harness: its cases, and how they are run and recorded."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Protocol
 
+from parity.blame import FaultOutcome, Located, Operations
 from parity.capture import Selection
 from parity.chain import ChainRequest, Chains
 from parity.chain.progress import Progress as Progress
@@ -16,6 +17,7 @@ from parity.judge import Budgets
 from parity.report import Report
 from parity.run.record import RunResult
 from parity.store import Manifest, WriteLimits
+from parity.taps import TapPlan
 from parity.trajectory import StepTaps
 
 
@@ -91,6 +93,38 @@ class CaptureRequest:
     statistics: bool = False
 
 
+@dataclass(frozen=True)
+class LocateRequest:
+    """What `ltx-parity locate` asks for: where a case goes wrong, live; or where a planted fault does.
+
+    Without `case`, `dtype` or `release` those of the fault are taken (the case's first dtype, the installed release).
+    """
+
+    case: str | None = None
+    dtype: str | None = None
+    fault: str | None = None
+    suite: str | None = None
+    release: str | None = None
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class CampaignRequest:
+    """What `ltx-parity faults` asks for; empty tuples mean all. `jobs` processes share the work.
+
+    Faults in `known` are not planted: their outcomes are there already.
+    """
+
+    stages: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    jobs: int = 1
+    known: frozenset[str] = frozenset()
+
+
+def unheard(_: FaultOutcome) -> None:
+    """Tell nobody of an outcome."""
+
+
 class Binding(Protocol):
     """A model bound to the harness, found through the entry point group `parity.bindings`."""
 
@@ -128,6 +162,36 @@ class Binding(Protocol):
 
     def capture(self, request: CaptureRequest, progress: Progress = silent) -> Manifest:
         """Record a case."""
+        ...
+
+    def operations(self) -> Operations:
+        """Give the table of which part of the model each tap shows."""
+        ...
+
+    def plans(self, case: str, dtype: str, release: str) -> Sequence[TapPlan]:
+        """Lay out the taps of each pass of a case."""
+        ...
+
+    def implementation(self, producer: str, release: str) -> str:
+        """Give what the places of taps call the implementation that a dump is of."""
+        ...
+
+    def locate(self, request: LocateRequest, progress: Progress = silent) -> Located:
+        """Run a case until a pass diverges, and blame it."""
+        ...
+
+    def asked_faults(self, request: CampaignRequest) -> Sequence[str]:
+        """Name the faults that a campaign is about, known ones too, in the order in which they are registered."""
+        ...
+
+    def campaign(
+        self, request: CampaignRequest, progress: Progress = silent, found: Callable[[FaultOutcome], None] = unheard
+    ) -> Sequence[FaultOutcome]:
+        """Plant every fault that is asked for, one by one; `found` is told of each outcome at once."""
+        ...
+
+    def campaign_sources(self) -> Sequence[Path]:
+        """Give the folders whose files decide what a campaign finds."""
         ...
 
     def compare_live(self, dump: Path, progress: Progress = silent) -> RunResult:

@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from parity.cli import capture, compare, forecast, gate, report, run, runs, show, trajectory, watch
+from parity.cli import capture, compare, faults, forecast, gate, locate, report, run, runs, show, trajectory, watch
 from parity.cli.screen import Screen
 from parity.errors import ExitCode, ParityError
 
@@ -27,7 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for verb in (run, gate, capture, compare, show, report, runs, watch, forecast, trajectory):
+    for verb in (run, gate, capture, compare, show, report, runs, watch, locate, faults, forecast, trajectory):
         verb.add_parser(verbs)
     for name, sub in verbs.choices.items():
         sub.add_argument("--model", default="ltx23", help="the binding to use (default: %(default)s)")

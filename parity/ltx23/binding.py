@@ -1,7 +1,7 @@
 """LTX-2.3 as the command line and the pytest suite reach it."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from importlib import metadata
 from importlib.resources import files
@@ -9,28 +9,43 @@ from pathlib import Path
 
 import torch
 
-from parity.binding import CaptureRequest, GateOutcome, GateRequest, Progress, RunRequest, silent
+from parity.binding import (
+    CampaignRequest,
+    CaptureRequest,
+    GateOutcome,
+    GateRequest,
+    LocateRequest,
+    Progress,
+    RunRequest,
+    silent,
+    unheard,
+)
+from parity.blame import Explainer, FaultOutcome, Located, Operations
 from parity.chain import ChainRequest, Chains
 from parity.errors import BadInputError
 from parity.judge import Budgets
+from parity.ltx23.blaming import Telling, job_of, locate_in, plant_all
 from parity.ltx23.candidate import PORT, fingerprint
 from parity.ltx23.choice import chosen_suites, installed, known_release
+from parity.ltx23.fault import Fault
 from parity.ltx23.forecasting import open_generations
 from parity.ltx23.gate import Gate
 from parity.ltx23.generation import CASE as GENERATION
 from parity.ltx23.generation import Groups
 from parity.ltx23.numerics import VARIANTS
+from parity.ltx23.operations import operations
 from parity.ltx23.recording import SIDES, record, record_statistics, require_current
 from parity.ltx23.stage import Case
 from parity.ltx23.stages import CASES, FAULTS, STAGES, Choice, budgets_of_all_stages, chosen_cases
 from parity.ltx23.suites import LIVE_SUITES, SUITES, Job, jobs
 from parity.ltx23.workers import Bench, run_here, run_shared
-from parity.ltx23.world import PROVEN_LIVE, World, device_named, dtype_named
+from parity.ltx23.world import PROVEN_LIVE, Variation, World, device_named, dtype_named, reference_named
 from parity.metrics import engine_name
 from parity.run.judging import Bar, judge_forward
 from parity.run.oracle import RecordedOracle
 from parity.run.record import CaseResult, RunResult
 from parity.store import Dump, Manifest
+from parity.taps import TapPlan
 from parity.trajectory import StepTaps
 
 RECORDINGS = Path(str(files("reference_dumps"))) / "recorded"
@@ -104,6 +119,51 @@ class LTX23:
             write = record_statistics if request.statistics else record
             return write(request, case, dtype, world, progress)
 
+    def operations(self) -> Operations:
+        """Give the table of which part of the model each tap shows."""
+        return operations()
+
+    def plans(self, case: str, dtype: str, release: str) -> list[TapPlan]:
+        """Lay out the taps of each pass of a case."""
+        chosen, precision = _one(case, dtype)
+        with World(release=known_release(release) or PROVEN_LIVE) as world:
+            return [forward.plan for forward in world.forwards(chosen, precision)]
+
+    def implementation(self, producer: str, release: str) -> str:
+        """Give what the places of taps call the implementation that a dump is of."""
+        return producer if producer == "port" else reference_named(known_release(release) or PROVEN_LIVE)
+
+    def locate(self, request: LocateRequest, progress: Progress = silent) -> Located:
+        """Run a case until a pass diverges, and blame it."""
+        job, fault = _search(request)
+        with World(device_named(request.device), Variation(fault), job.release) as world:
+            return locate_in(job, world, self.budgets(), progress, RECORDINGS)
+
+    def asked_faults(self, request: CampaignRequest) -> list[str]:
+        """Name the faults that a campaign is about, in the order in which they are registered."""
+        chosen_cases(Choice(stages=request.stages))
+        asked = {_fault(identifier).id for identifier in request.faults} or set(FAULTS)
+        chosen = [
+            fault.id
+            for fault in FAULTS.values()
+            if fault.id in asked and (not request.stages or fault.stage in request.stages)
+        ]
+        if not chosen:
+            got = "no fault of these stages"
+            raise BadInputError("faults", got, "at least one", "choose others: `ltx-parity run --list` names them")
+        return chosen
+
+    def campaign(
+        self, request: CampaignRequest, progress: Progress = silent, found: Callable[[FaultOutcome], None] = unheard
+    ) -> list[FaultOutcome]:
+        """Plant every fault that is asked for, one by one, and say what is found."""
+        chosen = [FAULTS[identifier] for identifier in self.asked_faults(request) if identifier not in request.known]
+        return plant_all(chosen, Telling(progress, found), RECORDINGS, request.jobs)
+
+    def campaign_sources(self) -> list[Path]:
+        """Give the folders of the port, the harness, and the reference's adapter and recordings."""
+        return [Path(str(files(package))) for package in ("ltx_port", "parity", "reference_dumps")]
+
     def compare_live(self, dump: Path, progress: Progress = silent) -> RunResult:
         """Run the port on the case of a dump, and judge it against the dump by the suite `recorded`."""
         with Dump.open(dump) as opened:
@@ -112,7 +172,8 @@ class LTX23:
             with World(release=release) as world:
                 require_current(opened, case, dtype, world)
                 job = Job("recorded", case, dtype, release)
-                bar, forwards = Bar(job.suite, job.case_label, self.budgets(), dtype), world.forwards(case, dtype)
+                explainer, forwards = Explainer(operations()), world.forwards(case, dtype)
+                bar = Bar(job.suite, job.case_label, self.budgets(), dtype, explainer=explainer)
                 results = []
                 for done, forward in enumerate(forwards):
                     progress(f"{job.label} {forward.name}", done, len(forwards))
@@ -141,9 +202,31 @@ class LTX23:
         return StepTaps(states=("*.next",), guided="guided", conditioned="x0_cond")
 
 
+def _fault(identifier: str) -> Fault:
+    if identifier not in FAULTS:
+        raise BadInputError(f"fault {identifier!r}", "unknown", f"one of {', '.join(FAULTS)}", "choose one")
+    return FAULTS[identifier]
+
+
+def _search(request: LocateRequest) -> tuple[Job, Fault | None]:
+    """Say what a search runs: what it asks for, and for the rest what the planted fault shows in."""
+    fault = None if request.fault is None else _fault(request.fault)
+    usual = None if fault is None or request.case not in (None, fault.case) else job_of(fault)
+    if request.case is None and usual is None:
+        raise BadInputError("locate", "neither a case nor a fault", "one of them", "give --case or --fault")
+    (case,) = (usual.case,) if usual is not None else chosen_cases(Choice(ids=(str(request.case),)))
+    suite = request.suite or (usual.suite if usual else "exact")
+    if suite not in SUITES:
+        raise BadInputError(f"suite {suite!r}", "unknown", f"one of {', '.join(SUITES)}", "choose one")
+    dtype = dtype_named(request.dtype) if request.dtype else usual.dtype if usual else case.dtypes[0]
+    release = known_release(request.release) or (usual.release if usual else installed() or PROVEN_LIVE)
+    passes = usual.passes if usual is not None and request.case is None else ()
+    return Job(suite, case, dtype, release, passes), fault
+
+
 def _bench(request: RunRequest) -> Bench:
-    if request.fault is not None and request.fault not in FAULTS:
-        raise BadInputError(f"fault {request.fault!r}", "unknown", f"one of {', '.join(FAULTS)}", "choose one")
+    if request.fault is not None:
+        _fault(request.fault)
     threads = request.threads
     if threads is None and request.jobs > 1:
         threads = max(1, torch.get_num_threads() // request.jobs)

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from parity.binding import Progress
+from parity.blame import Explainer
 from parity.judge import Budgets
 from parity.lockstep import judge_in_lockstep
 from parity.ltx23.recording import open_recording
@@ -99,16 +100,20 @@ def _spared_by_collections() -> Iterator[None]:
         gc.unfreeze()
 
 
-def run_job(job: Job, world: World, budgets: Budgets, progress: Progress, recordings: Path) -> CaseResult:
-    """Run one job; `recordings` holds the dumps that the suite `recorded` reads."""
+def run_job(
+    job: Job, world: World, budgets: Budgets, progress: Progress, recordings: Path, explainer: Explainer | None = None
+) -> CaseResult:
+    """Run one job; `recordings` holds the dumps that the suite `recorded` reads, `explainer` blames what is over."""
     with _spared_by_collections():
-        return _run_job(job, world, budgets, progress, recordings)
+        return _run_job(job, world, budgets, progress, recordings, explainer)
 
 
-def _run_job(job: Job, world: World, budgets: Budgets, progress: Progress, recordings: Path) -> CaseResult:
+def _run_job(
+    job: Job, world: World, budgets: Budgets, progress: Progress, recordings: Path, explainer: Explainer | None
+) -> CaseResult:
     forwards = [f for f in world.forwards(job.case, job.dtype) if not job.passes or f.name in job.passes]
     judged = _side_by_side(job, world, progress) if job.lockstep else _one_by_one(job, world, recordings)
-    bar = Bar(job.suite, job.case_label, budgets, job.dtype, job.modes, job.every_mode)
+    bar = Bar(job.suite, job.case_label, budgets, job.dtype, job.modes, job.every_mode, explainer)
     results: list[ForwardResult] = []
     for done, forward in enumerate(forwards):
         progress(f"{job.label} {forward.name}", done, len(forwards))
@@ -122,7 +127,7 @@ _Judge = Callable[[Forward, Bar], ForwardResult]
 
 
 def _one_by_one(job: Job, world: World, recordings: Path) -> _Judge:
-    oracle_for = _oracles(job, world, recordings)
+    oracle_for = oracles(job, world, recordings)
     return lambda forward, bar: judge_forward(world.port(job.case, job.dtype), oracle_for(forward), forward, bar)
 
 
@@ -138,7 +143,8 @@ def _side_by_side(job: Job, world: World, progress: Progress) -> _Judge:
     return judged
 
 
-def _oracles(job: Job, world: World, recordings: Path) -> Callable[[Forward], Oracle]:
+def oracles(job: Job, world: World, recordings: Path) -> Callable[[Forward], Oracle]:
+    """Give what each pass of a job is judged against."""
     if job.suite == "exact":
         reference = world.official(job.case, job.dtype)
         return lambda forward: LiveOracle(reference, forward)

@@ -11,7 +11,9 @@ from pathlib import Path
 import torch
 
 from parity.binding import Progress, silent
+from parity.blame import Explainer
 from parity.judge import Budgets
+from parity.ltx23.operations import operations
 from parity.ltx23.stages import CASES, FAULTS, budgets_of_all_stages, stage_of
 from parity.ltx23.suites import Job, run_job
 from parity.ltx23.world import Variation, World
@@ -50,10 +52,11 @@ def run_here(planned: Sequence[Job], bench: Bench, budgets: Budgets, progress: P
 def _results(
     planned: Sequence[Job], bench: Bench, budgets: Budgets, progress: Progress
 ) -> Iterator[tuple[Job, CaseResult]]:
+    explainer = Explainer(operations())
     for release, part in groupby(sorted(planned, key=lambda job: job.release), key=lambda job: job.release):
         with bench.world(release) as world:
             for job in part:
-                yield job, run_job(job, world, budgets, progress, bench.recordings)
+                yield job, run_job(job, world, budgets, progress, bench.recordings, explainer)
                 if job.case.real_size:
                     world.clear()
 

@@ -82,6 +82,16 @@ class World:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         self._made.clear()
 
+    def vary(self, variation: Variation) -> None:
+        """Build candidates in another variation from now on; files and reference stay."""
+        self.variation = variation
+        self._models = {key: model for key, model in self._models.items() if key[0] != "port"}
+
+    @property
+    def reference_name(self) -> str:
+        """What the catalogue calls the reference."""
+        return reference_named(self.release)
+
     def checkpoint(self, case: Case, edits: Mapping[str, Any] | None = None) -> Path:
         """Give the case's synthetic checkpoint; `edits` replaces dotted keys of its configuration.
 
@@ -147,8 +157,7 @@ class World:
             adapter = import_module(f"reference_dumps.official.{stage.official}")
             weights = self._weights.get(files["checkpoint"])
             model = adapter.load(Load(files, self.device, dtype, self.release, case.options, weights=weights))
-            name = "official" if self.release == PROVEN_LIVE else "newest"
-            self._models[key] = Implementation(name, model, adapter.call)
+            self._models[key] = Implementation(self.reference_name, model, adapter.call)
         return self._models[key]
 
     def forwards(self, case: Case, dtype: torch.dtype) -> list[Forward]:
@@ -167,6 +176,11 @@ def _spec(case: Case, edits: Mapping[str, Any] | None) -> CheckpointSpec:
         _replace(document, dotted, value)
     components = stage_of(case).components if case.components is None else case.components
     return CheckpointSpec(json.dumps(document), SEED, components=components, num_layers=case.layers)
+
+
+def reference_named(release: str) -> str:
+    """Give what catalogues call the reference of a release."""
+    return "official" if release == PROVEN_LIVE else "newest"
 
 
 def _replace(document: dict[str, Any], dotted: str, value: Any) -> None:

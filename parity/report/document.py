@@ -9,18 +9,20 @@ from parity.judge.budget import GATES
 from parity.judge.verdict import TapPlace
 from parity.metrics.summary import QUANTILE_LEVELS
 from parity.report import figure_row
+from parity.report.blame_row import decode_blame, encode_blame
+from parity.report.origin import first_divergence
 from parity.report.record import Report, ReportedCase, ReportedForward, ReportedTap, Subject
 from parity.report.reduction import as_report
 from parity.report.strict import Fields, each, items, json_number, mapping, number, refusal, same, shown, text, whole
 from parity.report.tally import VERDICT_WORDS, whole_tally
 from parity.run.record import RunResult
 
-SCHEMA = "ltx-parity/run/1"
+SCHEMA = "ltx-parity/run/2"
 IDENTICAL_COLUMNS = ("tap", "mode", "rule", "subject")
 MEASURED_COLUMNS = (*IDENTICAL_COLUMNS, "verdict", *figure_row.COLUMNS)
 _KEYS = ("schema", "outcome", "provenance", "layout", "modes", "groups", "taps", "subjects", "cases")
 _CASE_KEYS = ("suite", "case", "guards", "dtype", "forwards")
-_FORWARD_KEYS = ("name", "incomplete", "gains", "results")
+_FORWARD_KEYS = ("name", "incomplete", "gains", "blame", "results")
 _SUBJECT_COLUMNS = ("shape", "candidate_dtype", "reference_dtype")
 _RULES, _VERDICTS = tuple(Rule), tuple(Verdict)
 
@@ -89,7 +91,9 @@ def _outcome(report: Report) -> dict[str, object]:
     first = None
     if found is not None:
         case, tap = found
-        first = {"suite": case.suite, "dtype": case.dtype, **dataclasses.asdict(tap.place)}
+        divergence = first_divergence(report)
+        blame = None if divergence is None else divergence.blame_sentence
+        first = {"suite": case.suite, "dtype": case.dtype, **dataclasses.asdict(tap.place), "blame": blame}
     return {
         "verdict": VERDICT_WORDS[report.exit_code],
         "exit_code": int(report.exit_code),
@@ -131,6 +135,7 @@ class _Writer:
             "name": forward.name,
             "incomplete": list(forward.incomplete),
             "gains": {group: json_number(gain) for group, gain in forward.gains.items()},
+            "blame": None if forward.blame is None else encode_blame(forward.blame),
             "results": [self._row(tap) for tap in forward.taps],
         }
 
@@ -174,6 +179,7 @@ class _Reader:
             taps=parts.read("results", lambda v, w: each(v, w, lambda a, b: self._tap(a, b, home))),
             incomplete=parts.read("incomplete", lambda v, w: each(v, w, text)),
             gains=parts.read("gains", lambda v, w: mapping(v, w, number)),
+            blame=parts.read("blame", decode_blame),
         )
 
     def _tap(self, value: object, where: str, home: tuple[str, str]) -> ReportedTap:

@@ -41,8 +41,8 @@ def _code(text: str) -> str:
 def _divergence(report: Report) -> Iterator[str]:
     lines = divergence_lines(report)
     if lines is not None:
-        where, evidence = lines
-        yield f"**First divergence:** {_code(where)}\n<br>{escaped(evidence)}"
+        where, *told = lines
+        yield "\n<br>".join([f"**First divergence:** {_code(where)}", *map(escaped, told)])
 
 
 def _incomplete(report: Report) -> Iterator[str]:

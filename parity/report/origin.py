@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from parity.blame import Blame
 from parity.judge import Verdict
 from parity.report.numbers import error_text, plain, share_text
 from parity.report.record import ISOLATED, Figures, Measured, Report, ReportedCase, ReportedTap
@@ -14,12 +15,21 @@ from parity.run.record import RunResult
 
 @dataclass(frozen=True, slots=True)
 class FirstDivergence:
-    """The first tap over budget, its isolated counterpart if there is one, and the evidence in one sentence."""
+    """The first tap over budget, its isolated counterpart if there is one, the evidence in one sentence, the blame."""
 
     case: ReportedCase
     tap: ReportedTap
     isolated: ReportedTap | None
     sentence: str
+    blame: Blame | None = None
+
+    @property
+    def blame_sentence(self) -> str | None:
+        """What is blamed, in one sentence: it begins with the tap where the error was born earlier than it shows."""
+        if self.blame is None:
+            return None
+        earlier = "" if self.blame.tap == self.tap.place.tap else f"at {self.blame.tap}: "
+        return f"{earlier}{self.blame.sentence} ({self.blame.evidence})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +51,8 @@ def first_divergence(run: RunResult | Report) -> FirstDivergence | None:
     # What is over budget was measured: `ReportedTap` admits nothing else.
     measured = tap.measured
     parts = [] if measured is None else [_excess(measured), *_place_of_error(measured.figures, tap.subject.shape)]
-    return FirstDivergence(case, tap, isolated, "; ".join([*parts, _birth(tap, isolated)]))
+    blame = next((f.blame for f in case.forwards if f.name == tap.place.forward), None)
+    return FirstDivergence(case, tap, isolated, "; ".join([*parts, _birth(tap, isolated)]), blame)
 
 
 def birthplaces(cases: Iterable[ReportedCase], count: int) -> list[Birthplace]:

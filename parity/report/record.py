@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from parity.blame import Blame
 from parity.errors import BadInputError, ExitCode
 from parity.judge import Rule, Verdict
 from parity.judge.budget import GATES
@@ -123,12 +124,16 @@ class ReportedTap:
 
 @dataclass(frozen=True, slots=True)
 class ReportedForward:
-    """One pass: its taps in the order of the run, what could not be compared, and the gain of each block."""
+    """One pass: its taps in the order of the run, what could not be compared, the gain of each block, and the blame.
+
+    BadInputError for a blame on a tap that is not over its budget.
+    """
 
     name: str
     taps: tuple[ReportedTap, ...]
     incomplete: tuple[str, ...]
     gains: Mapping[str, float]
+    blame: Blame | None = None
 
     def __post_init__(self) -> None:
         for key, count in Counter((tap.place.tap, tap.place.mode) for tap in self.taps).items():
@@ -136,6 +141,10 @@ class ReportedForward:
                 raise BadInputError(f"{self.name!r:.80}: {key!r:.200}", "judged twice", "once", "judge the run again")
         for tap in self.taps:
             _require_home(tap, "forward pass", tap.place.forward, self.name)
+        over = {tap.place.tap for tap in self.taps if tap.verdict is Verdict.OVER}
+        if self.blame is not None and self.blame.tap not in over:
+            where, got = f"{self.name!r:.80}: blame", f"{self.blame.tap!r:.160}, not over its budget"
+            raise BadInputError(where, got, "a tap that is", "judge the run again")
 
 
 @dataclass(frozen=True, slots=True)

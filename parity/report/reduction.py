@@ -61,7 +61,8 @@ def _case(case: CaseResult) -> ReportedCase:
 
 def _forward(forward: ForwardResult) -> ReportedForward:
     gains = {group: _figure(gain) for group, gain in forward.gains.items()}
-    return ReportedForward(forward.name, tuple(_tap(tap) for tap in forward.taps), tuple(forward.incomplete), gains)
+    taps = tuple(_tap(tap) for tap in forward.taps)
+    return ReportedForward(forward.name, taps, tuple(forward.incomplete), gains, forward.blame)
 
 
 def _tap(tap: TapResult) -> ReportedTap:

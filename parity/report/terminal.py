@@ -34,9 +34,10 @@ def render(run: RunResult | Report, console: Console, details: bool = False) -> 
 def _say_divergence(console: Console, report: Report) -> None:
     lines = divergence_lines(report)
     if lines is not None:
-        where, evidence = lines
+        where, *told = lines
         _say(console, f"\nFirst divergence: {where}", "bold")
-        _say(console, f"  {evidence}")
+        for line in told:
+            _say(console, f"  {line}")
 
 
 def print_sheet(console: Console, sheet: Sheet) -> None:

@@ -2,28 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 import torch
 from torch import nn
 
-from parity.capture import Forcing, Probe, Recorder, Recording, Visitor, Watch, forced
+from parity.capture import Forcing, Mode, Probe, Recorder, Recording, Visitor, Watch, forced
 from parity.errors import IncompleteError, ParityError
 from parity.taps import TapPlan
 
-
-class Mode(Enum):
-    """What an implementation is fed while its taps are read.
-
-    CHAINED: its own values throughout. TEACHER_FORCED: each block receives the reference's block inputs.
-    ISOLATED: every tapped value is replaced by the reference's as soon as it has been read, so that each module
-    receives exactly what the reference's module received, and an error at a tap was born right there.
-    """
-
-    CHAINED = "chained"
-    TEACHER_FORCED = "teacher-forced"
-    ISOLATED = "isolated"
+__all__ = ["Forward", "Implementation", "Mode", "observe"]
 
 
 @dataclass(frozen=True)

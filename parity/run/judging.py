@@ -1,11 +1,12 @@
 """One forward pass in three modes, every tap judged."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from parity.blame import Blame, Explainer
 from parity.capture import Recording
 from parity.errors import IncompleteError
 from parity.judge import Budgets, Measurement, TapResult, Verdict, judge
@@ -24,7 +25,8 @@ _BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 class Bar:
     """What a case is held to: its suite, its budgets, its working precision, and the modes to run.
 
-    `every_mode`: run them all even where the first one showed the reference's own bits at every tap.
+    `every_mode`: run them all even where the first one showed the reference's own bits at every tap. `explainer`
+    blames the first pass of a run that is over budget.
     """
 
     suite: str
@@ -33,6 +35,7 @@ class Bar:
     working: torch.dtype
     modes: Sequence[Mode] = tuple(Mode)
     every_mode: bool = True
+    explainer: Explainer | None = None
 
 
 def judge_forward(candidate: Implementation, oracle: Oracle, forward: Forward, bar: Bar) -> ForwardResult:
@@ -62,7 +65,17 @@ def judge_forward(candidate: Implementation, oracle: Oracle, forward: Forward, b
             f"{forward.name}: no tap compared; expected one or more; declare taps and modes for this pass"
         )
     gains = _gains(seen, oracle, forward) if not incomplete else {}
-    return ForwardResult(forward.name, tuple(results), tuple(incomplete), gains)
+    blame = _blame(results, seen, oracle, forward, bar)
+    return ForwardResult(forward.name, tuple(results), tuple(incomplete), gains, blame)
+
+
+def _blame(
+    results: Sequence[TapResult], seen: Mapping[Mode, Recording], oracle: Oracle, forward: Forward, bar: Bar
+) -> Blame | None:
+    over = {(result.place.tap, result.place.mode) for result in results if result.verdict is Verdict.OVER}
+    if bar.explainer is None or not over:
+        return None
+    return bar.explainer.explain(forward.plan, seen, oracle.values, lambda tap, mode: (tap, mode.value) in over)
 
 
 def ask_budgets(forward: Forward, bar: Bar, modes: Sequence[Mode]) -> None:

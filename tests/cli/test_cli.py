@@ -33,6 +33,8 @@ FLAGS = {
     "runs": "--help --json --model --quiet",
     "compare-runs": "--common --factor --help --json --markdown --model --quiet",
     "watch": "--help --json --model --path --quiet --times",
+    "locate": "--case --device --dtype --fault --help --json --live --model --quiet --release --suite",
+    "faults": "--fault --help --jobs --journal --json --model --quiet --stage",
     "forecast": "--blocks --budget --check --device --draws --help --json --list --local --model --numerics --quiet "
     "--release --runs --seeds --share --steps",
     "trajectory": "--blocks --candidate --device --help --json --model --quiet --reference --release --seed --steps",
