@@ -10,10 +10,10 @@ from torch import nn
 
 from ltx_port.checkpoint.config import CheckpointConfig
 from parity.ltx23.fault import Fault
-from parity.ltx23.terms import SEED, Load, Pass, TensorPass
+from parity.ltx23.terms import SEED, Load, Pass, TensorPass, input_seed
 from parity.taps import TapPlan
 
-__all__ = ["SEED", "Case", "Load", "Pass", "Setting", "Stage", "TensorPass"]
+__all__ = ["SEED", "Case", "Load", "Pass", "Setting", "Stage", "TensorPass", "input_seed"]
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from parity.ltx23.stage import SEED, Case, Load, Pass, Setting
 from parity.ltx23.stages import stage_of
 from parity.ltx23.synthetic.spec import CheckpointSpec
 from parity.ltx23.synthetic.write import write_checkpoint
+from parity.ltx23.terms import inputs_from
 from parity.run.forward import Forward, Implementation
 
 PROVEN_LIVE = "1.0.0"
@@ -38,11 +39,15 @@ class Variation:
 
 @dataclass
 class World:
-    """Everything that the cases of one run share. A context manager: its files go when it ends."""
+    """Everything that the cases of one run share. A context manager: its files go when it ends.
+
+    `inputs` is the seed that the cases draw their inputs from; it may be set anew while the world lasts.
+    """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     variation: Variation = field(default_factory=Variation)
     release: str = PROVEN_LIVE
+    inputs: int = SEED
 
     def __post_init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="ltx-parity-")
@@ -108,7 +113,8 @@ class World:
 
     def passes(self, case: Case, dtype: torch.dtype) -> list[Pass]:
         """Give the case's passes in a precision, on the CPU."""
-        return [forward.to(dtype) for forward in case.build(self.setting(case, dtype))]
+        with inputs_from(self.inputs):
+            return [forward.to(dtype) for forward in case.build(self.setting(case, dtype))]
 
     def port(self, case: Case, dtype: torch.dtype) -> Implementation:
         """Give the candidate: the port on the case's files, varied as asked."""

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from parity.ltx23.stage import SEED, Case, Pass, Setting
+from parity.ltx23.stage import Case, Pass, Setting, input_seed
 from parity.ltx23.stages.transformer.inputs import (
     SMALL,
     SMALLEST,
@@ -50,14 +50,14 @@ class Bench:
         """Give (video, audio) inputs in float32; `text` names the prompt, so that passes may differ in it."""
         widths, geometry = self.widths, self.geometry
         video = stream_input(
-            Draw(SEED, f"{label}.video", _VIDEO_SIGMAS[:batch]),
+            Draw(input_seed(), f"{label}.video", _VIDEO_SIGMAS[:batch]),
             geometry.video_tokens,
             widths.video_channels,
             widths.video_context,
             video_positions(geometry, batch, self.positions),
         )
         audio = stream_input(
-            Draw(SEED, f"{label}.audio", _AUDIO_SIGMAS[:batch]),
+            Draw(input_seed(), f"{label}.audio", _AUDIO_SIGMAS[:batch]),
             geometry.audio_tokens,
             widths.audio_channels,
             widths.audio_context,
@@ -66,7 +66,7 @@ class Bench:
         return self._told(video, f"{text}.video"), self._told(audio, f"{text}.audio")
 
     def _told(self, stream: StreamInput, text: str) -> StreamInput:
-        draw = Draw(SEED, text, tuple(stream.sigma.tolist()))
+        draw = Draw(input_seed(), text, tuple(stream.sigma.tolist()))
         context = draw.normal("context", *stream.context.shape).to(torch.bfloat16).float()
         return replace(stream, context=context)
 
