@@ -1,5 +1,6 @@
 """Other legitimate ways for torch to do the same arithmetic, each for as long as a block lasts."""
 
+import functools
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,23 +10,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 KERNELS: Mapping[str, SDPBackend] = {
     "math": SDPBackend.MATH,
     "flash": SDPBackend.FLASH_ATTENTION,
     "efficient": SDPBackend.EFFICIENT_ATTENTION,
 }
-# Operations whose result is a sum, or a function that libraries round in their own ways, by torch's names of them.
+# Operations whose result is a sum, or a function that libraries round in their own ways, by ATen's names of them.
 FAMILIES: Mapping[str, frozenset[str]] = {
-    "products": frozenset(
-        {"linear", "matmul", "__matmul__", "mm", "bmm", "addmm", "baddbmm", "einsum"}
-        | {f"conv{kind}{axes}d" for kind in ("", "_transpose") for axes in (1, 2, 3)}
+    "products": frozenset({"mm", "addmm", "bmm", "baddbmm", "mv", "addmv", "dot", "linear", "convolution"}),
+    "attention": frozenset(
+        f"_scaled_dot_product_{kernel}"
+        for kernel in ("flash_attention", "flash_attention_for_cpu", "efficient_attention", "cudnn_attention")
     ),
-    "attention": frozenset({"scaled_dot_product_attention"}),
-    "norms": frozenset({"layer_norm", "rms_norm", "group_norm", "softmax", "mean", "var", "std", "norm"}),
+    "norms": frozenset(
+        {"native_layer_norm", "native_group_norm", "_fused_rms_norm", "_softmax", "sum", "mean", "var", "std"}
+        | {"var_mean", "std_mean", "linalg_vector_norm"}
+    ),
     "functions": frozenset(
-        {"exp", "log", "log10", "pow", "__pow__", "sqrt", "rsqrt", "sin", "cos", "sigmoid", "tanh", "silu", "gelu"}
+        {"exp", "log", "log10", "pow", "sqrt", "rsqrt", "sin", "cos", "sigmoid", "tanh", "silu", "gelu"}
     ),
 }
 _WIDER = {torch.float16: torch.float32, torch.bfloat16: torch.float32, torch.float32: torch.float64}
@@ -99,22 +103,20 @@ def wider(*families: str) -> Iterator[None]:
         yield
 
 
-class _Wider(TorchFunctionMode):
+class _Wider(TorchDispatchMode):
+    """Below the functions of torch that a probe may watch, so that each of their calls stays one call."""
+
     def __init__(self, names: frozenset[str]):
         super().__init__()
         self._names = names
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if func.__name__ not in self._names or kwargs.get("inplace") or kwargs.get("dtype") is not None:
-            return func(*args, **kwargs)
         own = [value.dtype for value in _tensors([*args, *kwargs.values()]) if value.dtype in _WIDER]
-        if not own:
+        if func.overloadpacket.__name__ not in self._names or kwargs.get("dtype") is not None or not own:
             return func(*args, **kwargs)
         result = func(*_mapped(args, _widened), **{name: _mapped(value, _widened) for name, value in kwargs.items()})
-        narrow = own[0]
-        for dtype in own[1:]:
-            narrow = torch.promote_types(narrow, dtype)
+        narrow = functools.reduce(torch.promote_types, own)
         return _mapped(result, lambda value: value.to(narrow) if value.dtype == _WIDER[narrow] else value)
 
 

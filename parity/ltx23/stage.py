@@ -1,6 +1,6 @@
 """What a stage of the pipeline brings to be proven: its cases, its taps, and how each implementation is run."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,10 @@ class Stage:
     `components` are what its checkpoints hold; `files` writes what it needs beside one, each to the path it is
     given. `seen_behind` maps ends of module paths of the port without a tap of their own to the end of the name of
     the tap that shows what they give.
+
+    For calibration: `truths` maps a working precision to the one that shows what the reference rounds, where that is
+    not float64; taps that match `set_by_precision` are constants of the precision, which a wider one has otherwise;
+    `join` puts passes in one batch, or gives None where they do not fit together.
     """
 
     id: str
@@ -72,3 +76,6 @@ class Stage:
     faults: tuple[Fault, ...] = ()
     files: Mapping[str, Callable[[Path, Case], None]] = field(default_factory=dict)
     seen_behind: Mapping[str, str] = field(default_factory=dict)
+    truths: Mapping[torch.dtype, torch.dtype] = field(default_factory=dict)
+    set_by_precision: tuple[str, ...] = ()
+    join: Callable[[Sequence[Any]], Pass | None] | None = None
