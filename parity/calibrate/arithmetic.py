@@ -77,8 +77,8 @@ def split_products(share: float) -> Iterator[None]:
     """
     whole: Callable[..., Tensor] = F.linear
 
-    def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        width = x.shape[-1]
+    def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        x, width = input, input.shape[-1]
         if width < 2 or not x.is_floating_point():
             return whole(x, weight, bias)
         cut = min(max(round(width * share), 1), width - 1)
@@ -107,7 +107,7 @@ class _Wider(TorchDispatchMode):
     """Below the functions of torch that a probe may watch, so that each of their calls stays one call."""
 
     def __init__(self, names: frozenset[str]):
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._names = names
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -1,5 +1,6 @@
 """One member of an ensemble: the reference computed in another legitimate way, and how far its taps come out."""
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from parity.calibrate.reading import AGAINST, COLUMNS, columns
+from parity.calibrate.reading import AGAINST, COLUMNS, LEVELS, columns, relative
 from parity.capture import Recording
 from parity.metrics import CompareOptions, compare
 from parity.run.forward import Forward, Implementation, Mode, observe
@@ -117,19 +118,21 @@ def _columns(own: Tensor, other: Tensor, name: str) -> tuple[float, ...]:
     return columns(compare(own, other, CompareOptions(name=name, worst_count=0)))
 
 
-def floors(value: Tensor) -> tuple[float, float]:
-    """Give (relative L2, largest error over the root mean square) that one rounding of each element may make.
+def floors(value: Tensor) -> tuple[float, ...]:
+    """Give for each of COLUMNS what one rounding of each element may make.
 
     A rounding is at most half an epsilon of its element, and uniform within that: over many elements the root mean
     square is 1/sqrt(3) of the most; the fewer there are, the nearer to the most it may come (four standard
-    deviations of the mean square). Two right results may lie a whole unit in the last place apart, which for the
-    largest element is an epsilon of it. Whole numbers are not rounded: 0.
+    deviations of the mean square). Two right results may lie a whole unit in the last place apart: an epsilon of the
+    largest element, and of those that a share of the elements does not exceed. Whole numbers are not rounded: 0.
     """
     if not value.is_floating_point() or value.numel() == 0:
-        return 0.0, 0.0
+        return (0.0,) * len(COLUMNS)
     epsilon, count = torch.finfo(value.dtype).eps, value.numel()
-    mean_square = min(1.0, 1 / 3 + 4 * (4 / 45) ** 0.5 / count**0.5)
-    wide = value.detach().to(torch.float64)
-    scale = float(wide.square().mean().sqrt())
-    peak = float(wide.abs().max()) / scale if scale > 0 else 0.0
-    return 0.5 * epsilon * mean_square**0.5, epsilon * peak
+    mean_square = min(1.0, 1 / 3 + 4 * math.sqrt(4 / 45 / count))
+    sizes = value.detach().to(torch.float64).abs().flatten().sort().values
+    scale = float(sizes.square().mean().sqrt())
+    ranks = [*(math.ceil(level * count) - 1 for level in LEVELS), count - 1]
+    *shares, peak = [epsilon * relative(float(sizes[rank]), scale) for rank in ranks]
+    # Shares are read off a histogram, as upper edges of bins that are up to a quarter wide.
+    return (0.5 * epsilon * math.sqrt(mean_square), peak, *(1.25 * share for share in shares))

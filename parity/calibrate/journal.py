@@ -20,7 +20,7 @@ from parity.errors import BadInputError
 from parity.run.forward import Mode
 
 # Raised when a run of the same name would come out otherwise: what was measured before is then measured again.
-SCHEMA = "ltx-parity/calibration/1"
+SCHEMA = "ltx-parity/calibration/2"
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Run:
     @staticmethod
     def of(key: RunKey, yardstick: Yardstick, table: Table) -> "Run":
         """Put a run together."""
-        own = np.array([floors(yardstick.tensor(name)) for name in yardstick.names]).reshape(-1, 2)
+        own = np.array([floors(yardstick.tensor(name)) for name in yardstick.names]).reshape(-1, len(COLUMNS))
         return Run(key, yardstick.names, table, own)
 
 
@@ -85,7 +85,7 @@ class Journal:
         """Whether this run was measured on these taps, by this code and torch, on this machine."""
         path = self._folder / key.file
         try:
-            with safe_open(path, framework="pt") as file:  # type: ignore[no-untyped-call]
+            with safe_open(path, framework="pt") as file:
                 return dict(file.metadata() or {}) == _identity(key, names)
         except (OSError, SafetensorError):
             return False
@@ -106,10 +106,10 @@ class Journal:
         path = self._folder / key.file
         if not self.has(key, names):
             raise BadInputError(str(path), "missing, damaged or stale", "a measured run", "calibrate again")
-        with safe_open(path, framework="pt") as file:  # type: ignore[no-untyped-call]
+        with safe_open(path, framework="pt") as file:
             table, own = file.get_tensor("readings"), file.get_tensor("floors")
         expected = (len(Mode), len(names), len(AGAINST), len(COLUMNS))
-        if tuple(table.shape) != expected or tuple(own.shape) != (len(names), 2):
+        if tuple(table.shape) != expected or tuple(own.shape) != (len(names), len(COLUMNS)):
             raise BadInputError(str(path), f"readings of {tuple(table.shape)}", f"{expected}", "remove it")
         return Run(key, names, table.double().numpy(), own.double().numpy())
 

@@ -9,8 +9,11 @@ from pathlib import Path
 import torch
 
 from parity.binding import CaptureRequest, Progress, RunRequest, silent
+from parity.calibrate.band import Bands
+from parity.calibrate.request import CalibrateRequest, Calibration
 from parity.errors import BadInputError
 from parity.judge import Budgets
+from parity.ltx23.calibration import BUDGET_LOCK, calibrate, committed_bands
 from parity.ltx23.choice import chosen_suites, installed, known_release
 from parity.ltx23.recording import SIDES, record, require_current
 from parity.ltx23.stage import Case
@@ -54,6 +57,18 @@ class LTX23:
     def budgets(self) -> Budgets:
         """Give a fresh budget table."""
         return budgets_of_all_stages()
+
+    def budget_lock(self) -> Path:
+        """Say where the record of the budgets is kept."""
+        return BUDGET_LOCK
+
+    def bands(self) -> Bands:
+        """Give what error is legitimate at each tap of the cases that were calibrated."""
+        return committed_bands()
+
+    def calibrate(self, request: CalibrateRequest, progress: Progress = silent) -> Calibration:
+        """Measure what error is legitimate in the official code that is installed; BadInputError where none is."""
+        return calibrate(request, progress)
 
     def run(self, request: RunRequest, progress: Progress = silent) -> RunResult:
         """Run suites; without names: exact and drift where the official code is installed, and all recordings."""

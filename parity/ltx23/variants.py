@@ -18,6 +18,9 @@ from parity.ltx23.stages import stage_of
 from parity.ltx23.world import World
 from parity.run.forward import Forward, Implementation, Mode, observe
 
+# Members whose inputs are moved, which says how steps pass errors on; a run of the suite `drift` moves none.
+MOVED = ("inputs-0", "inputs-1", "together")
+
 
 def yardstick(world: World, case: Case, dtype: torch.dtype) -> Yardstick:
     """Give the running reference of a case in a precision, and in the widest that its stage can run it in."""
