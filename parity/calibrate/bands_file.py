@@ -73,12 +73,6 @@ def encode(file: BandsFile) -> str:
                    + [_index(cells, [value for column in row.cells[place] for value in column]) for place in PLACES])
         for row in file.rows
     ]  # fmt: skip
-    ratios = {
-        dtype: [
-            [[_rounded(found[mode, against, column]) for column in COLUMNS] for against in AGAINST] for mode in _MODES
-        ]
-        for dtype, found in file.ratios.items()
-    }
     parts = {
         "schema": json.dumps(SCHEMA),
         "stage": json.dumps(file.stage),
@@ -86,12 +80,16 @@ def encode(file: BandsFile) -> str:
         "provenance": json.dumps(dict(file.provenance)),
         "cases": _lines([f"{json.dumps(case)}: {json.dumps(dict(runs))}" for case, runs in file.cases.items()], "{}"),
         "layout": json.dumps(_layout()),
-        "ratios": json.dumps(ratios),
+        "ratios": json.dumps({dtype: _nested(found) for dtype, found in file.ratios.items()}),
         "cells": _lines(list(cells), "[]"),
         "floors": _lines(list(floors), "[]"),
         "taps": _lines(rows, "[]"),
     }
     return "{\n" + ",\n".join(f"{json.dumps(key)}: {parts[key]}" for key in _KEYS) + "\n}\n"
+
+
+def _nested(ratios: Mapping[tuple[str, str, str], float]) -> list[list[list[float]]]:
+    return [[[_rounded(ratios[mode, against, column]) for column in COLUMNS] for against in AGAINST] for mode in _MODES]
 
 
 def _layout() -> dict[str, Any]:

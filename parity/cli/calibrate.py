@@ -29,9 +29,9 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--output", type=existing_folder, metavar="FOLDER",
                         help="keep the runs and write STAGE.bands.json there")  # fmt: skip
     parser.add_argument("--tighten", action="store_true",
-                        help="write STAGE.budgets.toml there too: the budgets, where the runs let them be tighter")  # fmt: skip
+                        help="write STAGE.budgets.toml there too, tighter where the runs let it be")  # fmt: skip
     parser.add_argument("--lock", action="store_true",
-                        help="measure nothing; record the budgets as they are, unless one is looser without a reason")  # fmt: skip
+                        help="measure nothing; record the budgets, unless one is looser without a reason")  # fmt: skip
     parser.set_defaults(act=act)
 
 
