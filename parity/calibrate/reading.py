@@ -19,14 +19,13 @@ class Reading:
     """How far one tap was from what it is taken against.
 
     `max_abs`, and `shares` (for each of LEVELS an error that this share of the elements does not exceed), are
-    relative to the root mean square of what they are taken against, as budgets have them. `epsilon` is that of the
-    tap's own dtype, 0 for whole numbers. `same`: the reference's own bits.
+    relative to the root mean square of what they are taken against, as budgets have them. `same`: the reference's own
+    bits.
     """
 
     relative_l2: float
     max_abs: float
     shares: tuple[float, ...]
-    epsilon: float
     same: bool
 
     @property

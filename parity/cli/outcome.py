@@ -2,6 +2,7 @@
 
 import argparse
 
+from parity.calibrate.band import Bands
 from parity.cli.options import existing_folder
 from parity.cli.screen import Screen
 from parity.errors import ExitCode
@@ -15,9 +16,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=existing_folder, metavar="FOLDER", help="write run.json and run.md there")
 
 
-def deliver(result: RunResult, arguments: argparse.Namespace, screen: Screen) -> ExitCode:
-    """Write and print the report as asked, and give the verdict as an exit code."""
-    report = as_report(result)
+def deliver(result: RunResult, bands: Bands, arguments: argparse.Namespace, screen: Screen) -> ExitCode:
+    """Write and print the report as asked, with classes where there are bands, and give the verdict as an exit code."""
+    report = as_report(result, bands)
     if arguments.output is not None:
         write_report(report, arguments.output / "run.json")
         write_markdown(report, arguments.output / "run.md")

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from parity.judge import Verdict
+from parity.report.classes import class_of_tap
 from parity.report.numbers import error_text, plain, share_text
 from parity.report.record import ISOLATED, Figures, Measured, Report, ReportedCase, ReportedTap
 from parity.report.reduction import as_report
@@ -41,7 +42,7 @@ def first_divergence(run: RunResult | Report) -> FirstDivergence | None:
     # What is over budget was measured: `ReportedTap` admits nothing else.
     measured = tap.measured
     parts = [] if measured is None else [_excess(measured), *_place_of_error(measured.figures, tap.subject.shape)]
-    return FirstDivergence(case, tap, isolated, "; ".join([*parts, _birth(tap, isolated)]))
+    return FirstDivergence(case, tap, isolated, "; ".join([*parts, _birth(tap, isolated), *_class(case, tap)]))
 
 
 def birthplaces(cases: Iterable[ReportedCase], count: int) -> list[Birthplace]:
@@ -128,6 +129,11 @@ def _place_of_error(figures: Figures, shape: tuple[int, ...]) -> list[str]:
         worst = [f"{list(at.coordinates)} {at.candidate:.6g} for {at.reference:.6g}" for at in figures.worst]
         told.append(f"worst elements {', '.join(worst)}")
     return told
+
+
+def _class(case: ReportedCase, tap: ReportedTap) -> list[str]:
+    found = class_of_tap(case, tap)
+    return [] if found is None else [f"class {found.kind.value}: {found.evidence}"]
 
 
 def _birth(tap: ReportedTap, isolated: ReportedTap | None) -> str:

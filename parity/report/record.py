@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from parity.classify import Class, Classified
 from parity.errors import BadInputError, ExitCode
 from parity.judge import Rule, Verdict
 from parity.judge.budget import GATES
@@ -123,14 +124,20 @@ class ReportedTap:
 
 @dataclass(frozen=True, slots=True)
 class ReportedForward:
-    """One pass: its taps in the order of the run, what could not be compared, and the gain of each block."""
+    """One pass: its taps in the order of the run, what could not be compared, and the gain of each block.
+
+    `classes` has one class for each tap that was judged, in data-path order, and for each that could not be compared;
+    None where the case is not calibrated.
+    """
 
     name: str
     taps: tuple[ReportedTap, ...]
     incomplete: tuple[str, ...]
     gains: Mapping[str, float]
+    classes: tuple[Classified, ...] | None = None
 
     def __post_init__(self) -> None:
+        _require_classes(self)
         for key, count in Counter((tap.place.tap, tap.place.mode) for tap in self.taps).items():
             if count > 1:
                 raise BadInputError(f"{self.name!r:.80}: {key!r:.200}", "judged twice", "once", "judge the run again")
@@ -190,6 +197,17 @@ class Report:
     def exit_code(self) -> ExitCode:
         """What the run exits with."""
         return _standing(self.cases).exit_code
+
+
+def _require_classes(forward: ReportedForward) -> None:
+    if forward.classes is None:
+        return
+    judged = list(dict.fromkeys(tap.place.tap for tap in forward.taps))
+    classed, unjudged = forward.classes[: len(judged)], forward.classes[len(judged) :]
+    missing = len(unjudged) != len(forward.incomplete) or any(one.kind is not Class.INCOMPLETE for one in unjudged)
+    if missing or judged != [one.tap for one in classed]:
+        got = f"{len(forward.classes)} classes, of other taps"
+        raise BadInputError(f"{forward.name!r:.80}", got, "one for each tap and reason", "judge the run again")
 
 
 def _standing(cases: tuple[ReportedCase, ...]) -> RunResult:
