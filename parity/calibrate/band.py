@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from parity.calibrate.bands_file import BandsFile, Row, levels, read_bands, write_bands
-from parity.calibrate.reading import COLUMNS, TRUTH
+from parity.calibrate.reading import JUDGED, TRUTH
 from parity.errors import BadInputError, IncompleteError
 
 
@@ -87,9 +87,9 @@ class Bands:
         """Give the one band of a figure; IncompleteError where there is none, BadInputError where there are more."""
         file, row = self._row(tap, dtype)
         cell = row.cells.get((mode, against))
-        if cell is None or figure not in COLUMNS:
+        if cell is None or figure not in JUDGED:
             raise _missing(f"{tap} ({mode}, {dtype}, {figure} against {against})", "no band")
-        at = COLUMNS.index(figure)
+        at = JUDGED.index(figure)
         return Band(
             tap, mode, dtype, figure, tuple(zip(levels(figure), cell[at], strict=True)), row.runs, row.floors[at],
             file.ratios[dtype][mode, against, figure], against,

@@ -1,13 +1,13 @@
-"""The file that bands are kept in: one stage, small, readable line by line, and read strictly."""
+"""The file that bands are kept in: one stage, small, one row on a line, and read strictly."""
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from parity.calibrate.reading import AGAINST, COLUMNS, FIGURES
+from parity.calibrate.reading import AGAINST, FIGURES, JUDGED
 from parity.errors import BadInputError, ParityError
 from parity.run.forward import Mode
 from parity.store import strict_json
@@ -15,16 +15,23 @@ from parity.store.whole_file import publish
 
 SCHEMA = "ltx-parity/bands/1"
 # Shares of the readings of an ensemble that the stored quantiles are not exceeded by; the last is all of them.
-QUANTILES = (0.05, 0.5, 0.95, 1.0)
-DIGITS = 3
+QUANTILES = (0.5, 1.0)
+# Numbers are kept as whole eighths of an octave, rounded up: k stands for 2 ** (k / 8), at most 9 % above what it was.
+STEPS = 8
 _MODES = tuple(mode.value for mode in Mode)
 PLACES = tuple((mode, against) for mode in _MODES for against in AGAINST)
 _KEYS = ("schema", "stage", "release", "provenance", "cases", "layout", "ratios", "cells", "floors", "taps")
 _NEXT = "calibrate again"
 
-# For each of COLUMNS the quantiles of its readings, at `levels`.
+# For each of JUDGED the quantiles of its readings, at `levels`.
 Cell = tuple[tuple[float, ...], ...]
 Place = tuple[str, str]
+Ratios = Mapping[tuple[str, str, str], float]
+
+
+def levels(column: str) -> tuple[float, ...]:
+    """Give the shares that the kept quantiles of a column belong to: the most alone of what is no figure."""
+    return QUANTILES if column in FIGURES else QUANTILES[-1:]
 
 
 @dataclass(frozen=True)
@@ -50,17 +57,12 @@ class BandsFile:
     release: str
     provenance: Mapping[str, str]
     cases: Mapping[str, Mapping[str, int]]
-    ratios: Mapping[str, Mapping[tuple[str, str, str], float]]
+    ratios: Mapping[str, Ratios]
     rows: tuple[Row, ...]
 
 
-def levels(column: str) -> tuple[float, ...]:
-    """Give the shares that the kept quantiles of a column belong to: the most alone of what is no figure."""
-    return QUANTILES if column in FIGURES else QUANTILES[-1:]
-
-
 def write_bands(file: BandsFile, path: Path) -> None:
-    """Write the file whole or not at all; numbers are kept to three digits, none of them rounded down."""
+    """Write the file whole or not at all; no number is rounded down."""
     publish(path, encode(file).encode())
 
 
@@ -68,35 +70,35 @@ def encode(file: BandsFile) -> str:
     """Give the text of the file: JSON with one row on a line, the same for the same bands."""
     cells: dict[str, int] = {}
     floors: dict[str, int] = {}
-    rows = [
-        json.dumps([row.tap, row.dtype, row.runs, _index(floors, row.floors)]
-                   + [_index(cells, [value for column in row.cells[place] for value in column]) for place in PLACES])
-        for row in file.rows
-    ]  # fmt: skip
+    rows = []
+    for row in file.rows:
+        head = [row.tap, row.dtype, row.runs, _index(floors, row.floors)]
+        rows.append(_text(head + [_index(cells, sum(row.cells[place], start=())) for place in PLACES]))
     parts = {
-        "schema": json.dumps(SCHEMA),
-        "stage": json.dumps(file.stage),
-        "release": json.dumps(file.release),
-        "provenance": json.dumps(dict(file.provenance)),
-        "cases": _lines([f"{json.dumps(case)}: {json.dumps(dict(runs))}" for case, runs in file.cases.items()], "{}"),
-        "layout": json.dumps(_layout()),
-        "ratios": json.dumps({dtype: _nested(found) for dtype, found in file.ratios.items()}),
+        "schema": _text(SCHEMA),
+        "stage": _text(file.stage),
+        "release": _text(file.release),
+        "provenance": _text(dict(file.provenance)),
+        "cases": _lines([f"{_text(case)}:{_text(dict(runs))}" for case, runs in file.cases.items()], "{}"),
+        "layout": _text(_layout()),
+        "ratios": _text({dtype: _nested(found) for dtype, found in file.ratios.items()}),
         "cells": _lines(list(cells), "[]"),
         "floors": _lines(list(floors), "[]"),
         "taps": _lines(rows, "[]"),
     }
-    return "{\n" + ",\n".join(f"{json.dumps(key)}: {parts[key]}" for key in _KEYS) + "\n}\n"
+    return "{\n" + ",\n".join(f"{_text(key)}:{parts[key]}" for key in _KEYS) + "\n}\n"
 
 
-def _nested(ratios: Mapping[tuple[str, str, str], float]) -> list[list[list[float]]]:
-    return [[[_rounded(ratios[mode, against, column]) for column in COLUMNS] for against in AGAINST] for mode in _MODES]
+def _text(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
 def _layout() -> dict[str, Any]:
     return {
         "taps": ["pattern", "dtype", "runs", "floors", *(" against ".join(place) for place in PLACES)],
-        "columns": list(COLUMNS),
-        "quantiles": [list(levels(column)) for column in COLUMNS],
+        "columns": list(JUDGED),
+        "quantiles": [list(levels(column)) for column in JUDGED],
+        "numbers": f"2 ** (k / {STEPS})",
     }
 
 
@@ -104,24 +106,22 @@ def _lines(items: list[str], brackets: str) -> str:
     return brackets[0] + "\n" + ",\n".join(items) + "\n" + brackets[1]
 
 
-def _index(table: dict[str, int], numbers: Any) -> int:
-    return table.setdefault("[" + ",".join(_up(number) for number in numbers) + "]", len(table))
+def _nested(ratios: Ratios) -> list[list[list[float]]]:
+    # A ratio is kept to two digits behind the point, rounded up.
+    return [
+        [[math.ceil(ratios[mode, against, column] * 100 - 1e-9) / 100 for column in JUDGED] for against in AGAINST]
+        for mode in _MODES
+    ]
 
 
-def _rounded(ratio: float) -> float:
-    """Give a ratio to two digits behind the point, rounded up."""
-    return math.ceil(ratio * 100 - 1e-9) / 100
+def _index(table: dict[str, int], numbers: Iterable[float]) -> int:
+    return table.setdefault(_text([_steps(number) for number in numbers]), len(table))
 
 
-def _up(number: float) -> str:
-    """Write a number to DIGITS significant digits, rounded up."""
+def _steps(number: float) -> int | str | None:
     if number == 0:
-        return "0"
-    if not math.isfinite(number):
-        return '"inf"'
-    step = math.floor(math.log10(number)) - DIGITS + 1
-    digits = math.ceil(number / 10.0**step - 1e-9)
-    return f"{digits}e{step}" if step else str(digits)
+        return None
+    return math.ceil(STEPS * math.log2(number) - 1e-9) if math.isfinite(number) else "inf"
 
 
 def read_bands(path: Path) -> BandsFile:
@@ -137,34 +137,33 @@ def read_bands(path: Path) -> BandsFile:
         raise BadInputError(str(path), f"schema {got!r:.60}", repr(SCHEMA), _NEXT)
     try:
         return _decoded(document)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise BadInputError(str(path), f"malformed ({type(error).__name__}: {error!s:.80})", "bands", _NEXT) from error
 
 
 def _decoded(document: dict[str, Any]) -> BandsFile:
     if tuple(document) != _KEYS or document["layout"] != _layout():
         raise ValueError(f"keys {sorted(document)!r:.60} or layout of another version")
-    cells, floors = [_cell(found) for found in document["cells"]], [_numbers(found) for found in document["floors"]]
+    cells, floors = [_cell(found) for found in document["cells"]], [_floors(found) for found in document["floors"]]
     rows = tuple(_row(row, cells, floors) for row in document["taps"])
-    twice = len(rows) - len({(row.tap, row.dtype) for row in rows})
-    if twice:
-        raise ValueError(f"{twice} rows are there twice")
+    if len(rows) != len({(row.tap, row.dtype) for row in rows}):
+        raise ValueError("a row is there twice")
     ratios = {dtype: _ratios(found) for dtype, found in document["ratios"].items()}
     if {row.dtype for row in rows} - ratios.keys():
         raise ValueError("a precision without ratios")
-    cases = {case: {dtype: _count(runs) for dtype, runs in found.items()} for case, found in document["cases"].items()}
+    cases = {case: {dtype: _count(runs, 1) for dtype, runs in of.items()} for case, of in document["cases"].items()}
     texts = {str(key): str(value) for key, value in document["provenance"].items()}
     return BandsFile(str(document["stage"]), str(document["release"]), texts, cases, ratios, rows)
 
 
-def _ratios(found: list[list[list[Any]]]) -> dict[tuple[str, str, str], float]:
+def _ratios(found: list[list[list[Any]]]) -> Ratios:
     read = {
-        (mode, against, column): _number(found[m][a][c])
+        (mode, against, column): float(found[m][a][c])
         for m, mode in enumerate(_MODES)
         for a, against in enumerate(AGAINST)
-        for c, column in enumerate(COLUMNS)
+        for c, column in enumerate(JUDGED)
     }
-    if any(not 1 <= ratio < math.inf for ratio in read.values()):
+    if not all(1 <= ratio < math.inf for ratio in read.values()):
         raise ValueError("a ratio below 1")
     return read
 
@@ -174,37 +173,39 @@ def _row(row: list[Any], cells: list[Cell], floors: list[tuple[float, ...]]) -> 
     if not (isinstance(tap, str) and isinstance(dtype, str) and len(places) == len(PLACES)):
         raise ValueError(f"row {row!r:.60}")
     found = {place: cells[_count(at, 0)] for place, at in zip(PLACES, places, strict=True)}
-    if len(floors[floor]) != len(COLUMNS):
-        raise ValueError(f"floors of {tap!r:.60}")
-    return Row(tap, dtype, _count(runs), floors[_count(floor, 0)], found)
+    return Row(tap, dtype, _count(runs, 1), floors[_count(floor, 0)], found)
 
 
 def _cell(numbers: list[Any]) -> Cell:
-    found, at = [], 0
-    for column in COLUMNS:
+    found, rest = [], [_number(value) for value in numbers]
+    for column in JUDGED:
         count = len(levels(column))
-        found.append(_numbers(numbers[at : at + count]))
-        at += count
+        found.append(tuple(rest[:count]))
+        rest = rest[count:]
         if len(found[-1]) != count or list(found[-1]) != sorted(found[-1]):
             raise ValueError(f"cell {numbers!r:.60}")
-    if at != len(numbers):
+    if rest:
         raise ValueError(f"cell {numbers!r:.60}")
     return tuple(found)
 
 
-def _numbers(values: list[Any]) -> tuple[float, ...]:
-    return tuple(_number(value) for value in values)
+def _floors(numbers: list[Any]) -> tuple[float, ...]:
+    if len(numbers) != len(JUDGED):
+        raise ValueError(f"floors {numbers!r:.60}")
+    return tuple(_number(value) for value in numbers)
 
 
 def _number(value: Any) -> float:
+    if value is None:
+        return 0.0
     if value == "inf":
         return math.inf
-    if type(value) not in (int, float) or not math.isfinite(value) or value < 0:
+    if type(value) is not int:
         raise ValueError(f"number {value!r:.60}")
-    return float(value)
+    return 2.0 ** (value / STEPS)
 
 
-def _count(value: Any, least: int = 1) -> int:
+def _count(value: Any, least: int) -> int:
     if type(value) is not int or value < least:
         raise ValueError(f"count {value!r:.60}")
     return value

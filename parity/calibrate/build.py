@@ -12,7 +12,7 @@ from parity.calibrate.ensemble import Table
 from parity.calibrate.journal import Run, machine
 from parity.calibrate.leave_one_out import ratios
 from parity.calibrate.pooling import Pool, pooled
-from parity.calibrate.reading import AGAINST, COLUMNS, FIGURES
+from parity.calibrate.reading import AGAINST, COLUMNS, FIGURES, JUDGED
 from parity.run.forward import Mode
 
 # How many elements of a tensor of whole numbers may come out one off where the ensemble shows that some do.
@@ -84,13 +84,13 @@ def _row(pool: Pool) -> Row:
         for a, against in enumerate(AGAINST)
     }
     assert cells.keys() == set(PLACES)
-    floors = tuple(float(floor) for floor in pool.floors)
+    floors = tuple(float(pool.floors[COLUMNS.index(column)]) for column in JUDGED)
     return Row(pool.pattern, pool.dtype, len(np.unique(pool.runs)), floors, cells)
 
 
 def _cell(readings: Table) -> Cell:
     ordered = np.sort(readings, axis=0)
-    return tuple(_ranks(ordered[:, at], levels(column)) for at, column in enumerate(COLUMNS))
+    return tuple(_ranks(ordered[:, COLUMNS.index(column)], levels(column)) for column in JUDGED)
 
 
 def _ranks(ordered: Table, at: Sequence[float]) -> tuple[float, ...]:

@@ -1,13 +1,14 @@
 """By how much the most of an ensemble is exceeded by runs that it does not hold: each inputs left out in turn."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from parity.calibrate.bands_file import Ratios
 from parity.calibrate.pooling import Pool
-from parity.calibrate.reading import AGAINST, COLUMNS
+from parity.calibrate.reading import AGAINST, COLUMNS, JUDGED
 from parity.run.forward import Mode
 
 # How often one new round (other inputs, every member) may exceed a bound anywhere in a stage, for each mode and figure.
@@ -15,7 +16,6 @@ FALSE_ALARMS = 1e-3
 # The tail of the ratios that is fitted: so many of them, or this share where that is more.
 TAIL_LEAST, TAIL_SHARE = 20, 0.02
 
-Ratios = Mapping[tuple[str, str, str], float]
 Numbers = npt.NDArray[np.float64]
 
 
@@ -47,12 +47,12 @@ def _over(most: Numbers, others: Numbers) -> Numbers:
 
 def ratios(pools: Sequence[Pool]) -> Ratios:
     """Give for each (mode, against, column) the multiple of the most that new runs exceed as rarely as FALSE_ALARMS."""
-    found = exceedances(pools)
-    places = ((m, a, c) for m in range(len(Mode)) for a in range(len(AGAINST)) for c in range(len(COLUMNS)))
-    names = tuple(mode.value for mode in Mode)
+    found, rarity = exceedances(pools), FALSE_ALARMS / max(len(pools), 1)
     return {
-        (names[m], AGAINST[a], COLUMNS[c]): extrapolated(found[:, m, a, c], FALSE_ALARMS / max(len(pools), 1))
-        for m, a, c in places
+        (mode.value, against, column): extrapolated(found[:, m, a, COLUMNS.index(column)], rarity)
+        for m, mode in enumerate(Mode)
+        for a, against in enumerate(AGAINST)
+        for column in JUDGED
     }
 
 

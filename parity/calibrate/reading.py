@@ -9,6 +9,8 @@ FIGURES = ("relative_l2", "max_abs")
 # Shares of the elements: together with the largest error they say how the error is distributed.
 LEVELS = (0.5, 0.9, 0.99, 0.999)
 COLUMNS = (*FIGURES, *(f"error_{level}" for level in LEVELS))
+# What classes are told by: the median says no more than the whole error does, the last thousandth than the largest.
+JUDGED = (*FIGURES, "error_0.9", "error_0.99")
 # What an error is taken against: the reference in a wider precision, or the reference in the candidate's own.
 TRUTH, REFERENCE = "truth", "reference"
 AGAINST = (TRUTH, REFERENCE)

@@ -10,7 +10,7 @@ from parity.classify.record import Class, Classified
 from parity.errors import IncompleteError
 from parity.run.forward import Mode
 
-CHAINED, FORCED, ISOLATED = Mode.CHAINED.value, Mode.TEACHER_FORCED.value, Mode.ISOLATED.value
+CHAINED, ISOLATED = Mode.CHAINED.value, Mode.ISOLATED.value
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,9 @@ def _class_of(tap: Seen, measure: Measure, upstream: _Upstream) -> Classified:
     isolated = held.get(ISOLATED)
     if isolated is not None and isolated.beyond:
         return Classified(tap.tap, Class.BUG, evidence.bug(isolated))
-    accumulated = next((one for one in (held.get(CHAINED), held.get(FORCED)) if one is not None and one.beyond), None)
-    if accumulated is None:
+    accumulated = held.get(CHAINED)
+    # Blocks fed the reference's inputs say nothing more: what else they are fed, implementations may take in elsewhere.
+    if accumulated is None or not accumulated.beyond:
         return Classified(tap.tap, Class.WITHIN_NOISE, evidence.within(held))
     if isolated is None:
         return Classified(tap.tap, Class.INCOMPLETE, evidence.not_isolated(accumulated))

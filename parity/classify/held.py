@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from parity.calibrate.band import Band, Bands
-from parity.calibrate.reading import COLUMNS, Reading
+from parity.calibrate.reading import COLUMNS, JUDGED, Reading
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Measure:
         found = [
             Held(value, self.bands.of(tap, mode, self.dtype, column, self.against), reading.same)
             for column, value in zip(COLUMNS, reading.columns, strict=True)
+            if column in JUDGED
         ]
         # Of two figures beyond their bounds the first says more: the error of the whole tensor, then its largest.
         return next((held for held in found if held.beyond), max(found, key=lambda held: held.used))
