@@ -2,8 +2,8 @@
 
     python benchmarks/negative_controls.py --runs 300 --output controls.json
 
-Each run takes a calibrated case and precision in turn, inputs that were not calibrated on, the official code or the port
-as the candidate, and ways to compute drawn at random: attention kernel, threads, passes in one batch, inputs moved by
+Each run takes a calibrated case and precision in turn, inputs that were not calibrated on, the official code or the
+port as the candidate, and ways to compute drawn at random: attention kernel, threads, passes in one batch, inputs moved by
 half a unit in the last place, products split, operations in wider precision, alone or together. Its taps are classified
 in all modes, against the truth as the suite `drift` does and against the reference as the suite `exact` does.
 """
@@ -116,11 +116,11 @@ def main() -> None:
         found.append(control(number, *places[number % len(places)], bands))
         alarms = [*found[-1]["truth_first"], *found[-1]["reference_first"]]
         told = f"{found[-1]['case']} {found[-1]['dtype']} {found[-1]['side']} {found[-1]['member']}"
-        print(f"{number} {time.monotonic() - begun:.0f} s {told} {alarms[:1] or ''}", file=sys.stderr, flush=True)
+        sys.stderr.write(f"{number} {time.monotonic() - begun:.0f} s {told} {alarms[:1] or ''}\n")
     told = summary(found)
     if arguments.output:
         arguments.output.write_text(json.dumps({"summary": told, "runs": found}, indent=1), encoding="utf-8")
-    print(json.dumps(told, indent=1))
+    sys.stdout.write(json.dumps(told, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -64,7 +64,8 @@ def _readings(run: Run, at: int) -> Table:
     if run.key.member == PLAIN:
         # The truth is a legitimate computation too: as far from the reference as the reference is from it.
         table = table.copy()
-        table[:, AGAINST.index(REFERENCE)] = table[:, AGAINST.index(TRUTH)]
+        reference, truth = AGAINST.index(REFERENCE), AGAINST.index(TRUTH)
+        table[:, reference] = np.maximum(table[:, reference], table[:, truth])
     return table
 
 

@@ -25,8 +25,8 @@ class Seen:
 def classify(seen: Sequence[Seen], measure: Measure, gains: Mapping[str, float]) -> tuple[Classified, ...]:
     """Give the class of every tap, in the order of the data path; taps before one count as upstream of it.
 
-    A tap that was not read in the isolated mode is incomplete where it has more than noise: whether the error was
-    made there cannot be told. BadInputError where a tap has more than one band.
+    The modes that tell are chained and isolated. A tap that was not read in the isolated mode is incomplete where it
+    has more than noise: whether the error was made there cannot be told. BadInputError where a tap has two bands.
     """
     found: list[Classified] = []
     upstream = _Upstream(gains)
@@ -74,6 +74,8 @@ def _class_of(tap: Seen, measure: Measure, upstream: _Upstream) -> Classified:
     if isolated is not None and isolated.beyond:
         return Classified(tap.tap, Class.BUG, evidence.bug(isolated))
     accumulated = held.get(CHAINED)
+    if isolated is None and accumulated is None:
+        return Classified(tap.tap, Class.INCOMPLETE, evidence.nothing_read())
     # Blocks fed the reference's inputs say nothing more: what else they are fed, implementations may take in elsewhere.
     if accumulated is None or not accumulated.beyond:
         return Classified(tap.tap, Class.WITHIN_NOISE, evidence.within(held))

@@ -58,8 +58,8 @@ def no_band(error: ParityError) -> str:
 
 
 def nothing_read() -> str:
-    """A tap that was not seen."""
-    return "not read in any mode"
+    """A tap that was not seen in a mode that tells."""
+    return "not read chained, nor isolated"
 
 
 def _reading(held: Held) -> str:
