@@ -3,9 +3,9 @@
     python benchmarks/negative_controls.py --runs 300 --output controls.json
 
 Each run takes a calibrated case and precision in turn, inputs that were not calibrated on, the official code or the
-port as the candidate, and ways to compute drawn at random: attention kernel, threads, passes in one batch, inputs moved by
-half a unit in the last place, products split, operations in wider precision, alone or together. Its taps are classified
-in all modes, against the truth as the suite `drift` does and against the reference as the suite `exact` does.
+port as the candidate, and ways to compute drawn at random: attention kernel, threads, passes in one batch, inputs moved
+by half a unit in the last place, products split, operations in wider precision, alone or together. Its taps are
+classified in all modes, against the truth as the suite `drift` does and against the reference as `exact` does.
 """
 
 import argparse

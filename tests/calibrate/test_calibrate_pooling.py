@@ -1,4 +1,4 @@
-"""Pooling: by tap whatever the pass, and over numbered taps only where their noise agrees; ratios from left-out inputs."""
+"""Pooling: by tap in any pass, and over numbered taps where their noise agrees; ratios from left-out inputs."""
 
 from fnmatch import fnmatchcase
 
@@ -107,7 +107,7 @@ def test_inputs_seen_once_leave_nothing_to_compare():
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.floats(0.1, 5), min_size=1, max_size=300), st.floats(1e-9, 0.1))
 def test_a_ratio_is_never_below_what_was_seen(sample, rarity):
-    assert extrapolated(np.array(sample), rarity) >= max(1.0, max(sample))
+    assert extrapolated(np.array(sample), rarity) >= max(1.0, *sample)
 
 
 def test_a_power_law_is_continued_to_what_is_rarer_than_the_sample():
