@@ -14,7 +14,7 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -49,7 +49,7 @@ def _entered(contexts: list[Any]) -> Iterator[None]:
 
 def drawn(draw: random.Random, world: World, case: Case, dtype: torch.dtype) -> Member:
     """Draw one way to compute: each kind of change alone as often as any, and several together one time in four."""
-    kinds = {
+    kinds: dict[str, Callable[[], Any]] = {
         "kernel": lambda: partial(attention_kernel, draw.choice(kernels_here(world.device))),
         "threads": lambda: partial(threads, draw.choice((2, 3, 4))),
         "split": lambda: partial(split_products, draw.uniform(0.05, 0.95)),
@@ -117,10 +117,10 @@ def main() -> None:
         alarms = [*found[-1]["truth_first"], *found[-1]["reference_first"]]
         told = f"{found[-1]['case']} {found[-1]['dtype']} {found[-1]['side']} {found[-1]['member']}"
         sys.stderr.write(f"{number} {time.monotonic() - begun:.0f} s {told} {alarms[:1] or ''}\n")
-    told = summary(found)
+    result = summary(found)
     if arguments.output:
-        arguments.output.write_text(json.dumps({"summary": told, "runs": found}, indent=1), encoding="utf-8")
-    sys.stdout.write(json.dumps(told, indent=1) + "\n")
+        arguments.output.write_text(json.dumps({"summary": result, "runs": found}, indent=1), encoding="utf-8")
+    sys.stdout.write(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

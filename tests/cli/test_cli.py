@@ -22,6 +22,7 @@ CAPTURE = ["--case", "small", "--side", "port", "--dtype", "bfloat16", "--quiet"
 FLAGS = {
     "run": "--attention --case --details --device --dtype --fault --help --jobs --json --list --model --output --quiet "
     "--real-size --reference --release --stage --suite --threads",
+    "calibrate": "--case --dtype --help --jobs --json --lock --model --output --quiet --runs --stage --tighten",
     "capture": "--case --device --dtype --help --json --max-bytes --max-tokens --model --quiet --release --side --taps",
     "compare": "--across-releases --details --help --json --live --model --output --quiet --suite",
     "show": "--help --json --model --pattern --quiet --taps --verify",
@@ -199,6 +200,11 @@ BAD_INPUT: list[list[str]] = [
     ["run", "--device", "cuda:99"],
     ["run", "--device", "nonsense"],
     ["run", "--model", "nope"],
+    ["calibrate"],
+    ["calibrate", "--output", ".", "--case", "nope"],
+    ["calibrate", "--output", ".", "--stage", "nope"],
+    ["calibrate", "--output", ".", "--case", "small", "--dtype", "nope"],
+    ["calibrate", "--output", ".", "--case", "vocoder-stages", "--dtype", "float32"],
     ["show", "missing.h5"],
     ["show"],
     ["report", "missing.json"],
