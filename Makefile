@@ -1,14 +1,17 @@
-# Two commands: `make parity` (set up, prove the port, print the drift report) and `make test`.
+# Two commands: `make parity` (set up, prove the port, print the drift report) and `make test`. And `make demo`: a clip.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: parity test lint typecheck clean
+.PHONY: parity test demo lint typecheck clean
 
 parity: $(INSTALLED)
 	@mkdir -p runs
 	$(BIN)/ltx-parity run --jobs 2 --output runs/latest
+
+demo: $(INSTALLED)
+	$(BIN)/python tools/demo.py
 
 test: lint typecheck
 	LTX_PARITY_REFERENCE=required $(BIN)/python -m pytest -n 2 --dist worksteal

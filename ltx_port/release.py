@@ -79,6 +79,9 @@ class Release:
     """Generation in one stage decodes the video in tiles; else at once."""
     sound_of_first_stage: bool
     """Guided generation in two stages decodes the sound of its first stage; else that of its second."""
+    encoder_shares_out_frames: bool
+    """libx264's threads take whole frames; else slices of one frame, one for each CPU and 64 rows. Either way the
+    stream depends on the number of threads, and so of CPUs."""
     encoded_as_bt709: bool
     """Frames go to the video encoder as BT.709 planes, computed in the frames' dtype; else as RGB bytes, which it
     converts itself."""
@@ -86,6 +89,8 @@ class Release:
     """The quality that libx264 is asked for."""
     video_preset: str
     """The speed that libx264 is asked for."""
+    negative_tags: str
+    """What the default negative prompt begins with: tags of the training data."""
 
 
 RELEASE_1_0_0 = Release(
@@ -117,10 +122,12 @@ RELEASE_1_0_0 = Release(
     pictures_upright_in_srgb=False,
     one_stage_tiled=False,
     sound_of_first_stage=False,
+    encoder_shares_out_frames=False,
     encoded_as_bt709=False,
     # libx264's own defaults.
     video_crf=23,
     video_preset="medium",
+    negative_tags="",
 )
 RELEASE_1_2_0 = Release(
     "1.2.0",
@@ -151,9 +158,11 @@ RELEASE_1_2_0 = Release(
     pictures_upright_in_srgb=True,
     one_stage_tiled=True,
     sound_of_first_stage=True,
+    encoder_shares_out_frames=True,
     encoded_as_bt709=True,
     video_crf=19,
     video_preset="veryfast",
+    negative_tags="has_subtitles, has_blurbox, transition from black, transition to black, speech_ending_short, ",
 )
 RELEASES = {release.name: release for release in (RELEASE_1_0_0, RELEASE_1_2_0)}
 NEWEST = RELEASE_1_2_0

@@ -1,6 +1,7 @@
 """What a model brings to the harness: its cases, and how they are run and recorded."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -9,17 +10,15 @@ from typing import Protocol
 from parity.calibrate.band import Bands
 from parity.calibrate.request import CalibrateRequest, Calibration
 from parity.capture import Selection
+from parity.chain import ChainRequest, Chains
+from parity.chain.progress import Progress as Progress
+from parity.chain.progress import silent as silent
 from parity.errors import BadInputError
 from parity.judge import Budgets
+from parity.report import Report
 from parity.run.record import RunResult
 from parity.store import Manifest, WriteLimits
-
-# Called with (what is running, steps done, steps in all).
-Progress = Callable[[str, int, int], None]
-
-
-def silent(_what: str, _done: int, _total: int) -> None:
-    """Show no progress."""
+from parity.trajectory import StepTaps
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,30 @@ class RunRequest:
     attention: str = "auto"
     threads: int | None = None
     jobs: int = 1
+
+
+@dataclass(frozen=True)
+class GateRequest:
+    """What `ltx-parity gate` asks for: proof of the candidate in one way to run it.
+
+    `release` None is the newest that the candidate follows; `certificates` None the folder where the candidate looks.
+    """
+
+    device: str = "cpu"
+    dtype: str = "bfloat16"
+    attention: str = "auto"
+    release: str | None = None
+    jobs: int = 1
+    certificates: Path | None = None
+
+
+@dataclass(frozen=True)
+class GateOutcome:
+    """What the gate found: the report, the certificate `written` for a pass, or the older one `removed` without one."""
+
+    report: Report
+    written: Path | None
+    removed: Path | None
 
 
 @dataclass(frozen=True)
@@ -104,12 +127,28 @@ class Binding(Protocol):
         """Run suites."""
         ...
 
+    def gate(self, request: GateRequest, progress: Progress = silent) -> GateOutcome:
+        """Run all that proves the candidate in one way to run it, and certify it where all of that passes."""
+        ...
+
     def capture(self, request: CaptureRequest, progress: Progress = silent) -> Manifest:
         """Record a case."""
         ...
 
     def compare_live(self, dump: Path, progress: Progress = silent) -> RunResult:
         """Run the candidate on the case of a dump, and judge it against the dump."""
+        ...
+
+    def numerics(self) -> Mapping[str, str]:
+        """Name each way to compute a whole run, and what it rounds; the first is the truth."""
+        ...
+
+    def chains(self, request: ChainRequest) -> AbstractContextManager[Chains]:
+        """Lay out a whole run as chains of links, one for each of the numerics, while the block lasts."""
+        ...
+
+    def step_taps(self) -> StepTaps:
+        """Say which taps show the state behind a denoise step, and its guidance."""
         ...
 
 

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterator
 from itertools import chain, islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 
+from ltx_port import strict_json
 from ltx_port.checkpoint.audio_config import AudioVaeConfig, VocoderConfig
 from ltx_port.checkpoint.equalities import broken_equalities
 from ltx_port.checkpoint.section import Section
@@ -68,22 +69,9 @@ def refuse_violations(violations: Iterator[Violation], where: str) -> None:
 def _check_json(text: str, where: str) -> None:
     # pydantic's reader would take the last of two equal keys without a word.
     try:
-        json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        message = str(error).splitlines()[0]
-        raise InputError(where, f"malformed: {message}", "one JSON object", "fetch the file again") from None
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    seen = dict(pairs)
-    if len(seen) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"key {next(key for key in keys if keys.count(key) > 1)!r} is given twice")
-    return seen
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
+        strict_json.parse(text)
+    except ValueError as error:
+        raise InputError(where, f"malformed: {error}", "one JSON object", "fetch the file again") from None
 
 
 def _shape_error(error: ValidationError, where: str) -> InputError:

@@ -7,9 +7,11 @@ from ltx_port.checkpoint.file import CheckpointFile
 from ltx_port.checkpoint.key_map import TRANSFORMER_PREFIX, TransformerKeyMap
 from ltx_port.checkpoint.strict import Part, load_strictly
 from ltx_port.checkpoint.tensor_file import TensorSource
+from ltx_port.offload import stream_layers
 from ltx_port.release import NEWEST, Release
 from ltx_port.transformer.model import Transformer
 
+_BLOCKS = "blocks."
 # The text connectors are stored inside the transformer's prefix, but belong to the text stage.
 _CONNECTORS = tuple(f"{TRANSFORMER_PREFIX}{stream}_embeddings_connector." for stream in ("video", "audio"))
 
@@ -26,10 +28,13 @@ def load_transformer(
     dtype: torch.dtype,
     release: Release = NEWEST,
     weights: TensorSource | None = None,
+    offload_blocks: bool = False,
 ) -> Transformer:
     """Give the checkpoint's transformer with its weights on `device`, rounded to `dtype`.
 
-    `weights`, where given, is read instead of the checkpoint: its tensors with a change to them.
+    `weights`, where given, is read instead of the checkpoint: its tensors with a change to them. `offload_blocks`
+    leaves the blocks' weights in host memory (in the file's own dtype the mapped file) and streams them to the device,
+    block by block, whenever the transformer runs.
 
     Every transformer key of the file must have its place and every place its key, with the same shape;
     anything else is an InputError that names the first offender and counts the rest.
@@ -38,5 +43,8 @@ def load_transformer(
     key_map = TransformerKeyMap(checkpoint.config.transformer.num_layers)
     keys = {name: key_map.to_official(name) for name in model.state_dict()}
     part = Part("transformer", keys, (TRANSFORMER_PREFIX,), _CONNECTORS)
-    load_strictly(model, checkpoint if weights is None else weights, part, device, dtype)
+    source = checkpoint if weights is None else weights
+    load_strictly(model, source, part, device, dtype, on_host=(_BLOCKS,) if offload_blocks else ())
+    if offload_blocks:
+        stream_layers(list(model.blocks), device)
     return model

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from ltx_port.checkpoint.finite import all_finite
 from ltx_port.checkpoint.tensor_file import TensorSource
 from ltx_port.errors import InputError
 
@@ -15,13 +16,14 @@ class Part:
     """What of a file belongs to one component.
 
     `keys` maps the component's own tensor names to the official keys. All keys of the file that begin with one of
-    `prefixes`, and with none of `except_prefixes`, must be among them.
+    `prefixes`, and with none of `except_prefixes`, must be among them. `right_file` says what to do where that fails.
     """
 
     name: str
     keys: Mapping[str, str]
     prefixes: tuple[str, ...]
     except_prefixes: tuple[str, ...] = ()
+    right_file: str = "use a whole LTX-2.3 checkpoint, or correct its config"
 
     def owns(self, key: str) -> bool:
         """Whether an official key belongs to this component."""
@@ -30,10 +32,17 @@ class Part:
 
 
 def load_strictly(
-    model: nn.Module, checkpoint: TensorSource, part: Part, device: torch.device, dtype: torch.dtype
+    model: nn.Module,
+    checkpoint: TensorSource,
+    part: Part,
+    device: torch.device,
+    dtype: torch.dtype,
+    on_host: tuple[str, ...] = (),
 ) -> None:
     """Load a component built on the meta device: parameters and persistent buffers, on `device`, in `dtype`.
 
+    Tensors whose names begin with one of `on_host` stay in host memory, for `ltx_port.offload` to bring to the device.
+    One tensor at a time is held besides the weights: on the CPU and in the file's own dtype they are the mapped file.
     InputError names the first key that is missing, unknown, misshapen or not finite, and counts the rest.
     """
     tensors = model.state_dict()
@@ -47,20 +56,22 @@ def load_strictly(
             raise InputError(
                 f"{checkpoint.path}: {key}",
                 f"shape {checkpoint.shape(key)}",
-                f"{shape} from the file's own config",
-                "the weights and the config of this file do not belong together; get it again",
+                f"{shape} from its own config",
+                "these weights and their config do not belong together; get them again",
             )
-    weights = {name: _finite(checkpoint, key, device, dtype) for name, key in part.keys.items()}
+    weights = {}
+    for name, key in part.keys.items():
+        read = checkpoint.read_to_host if name.startswith(on_host) else checkpoint.read
+        weights[name] = _finite(read(key, device, dtype), f"{checkpoint.path}: {key}")
     model.load_state_dict(weights, strict=True, assign=True)
     model.requires_grad_(False)
 
 
-def _finite(checkpoint: TensorSource, key: str, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
-    weight = checkpoint.read(key, device, dtype)
-    if not torch.isfinite(weight).all():
+def _finite(weight: torch.Tensor, where: str) -> torch.Tensor:
+    if not all_finite(weight):
         raise InputError(
-            f"{checkpoint.path}: {key}",
-            f"NaN or infinity in {dtype}",
+            where,
+            f"NaN or infinity in {weight.dtype}",
             "finite weights",
             "get the file again; if it is whole, load it in a wider dtype",
         )
@@ -73,6 +84,6 @@ def _refuse(kind: str, keys: Iterable[str], checkpoint: TensorSource, part: Part
         raise InputError(
             f"{checkpoint.path}: {offenders[0]}",
             f"{kind} {part.name} key ({len(offenders)} in all)",
-            "exactly the keys that the file's own config asks for",
-            "use a whole LTX-2.3 checkpoint, or correct its config",
+            "exactly the keys that its own config asks for",
+            part.right_file,
         )

@@ -43,6 +43,10 @@ class TensorSource(Protocol):
         """Read one tensor onto `device`, in `dtype` where that is given."""
         ...
 
+    def read_to_host(self, key: str, device: torch.device | str, dtype: torch.dtype | None = None) -> torch.Tensor:
+        """Read into host memory the very bits that `read` gives on `device`."""
+        ...
+
 
 @dataclass(frozen=True)
 class _Entry:
@@ -107,8 +111,19 @@ class TensorFile:
         On the CPU and in the file's own dtype the tensor is the mapped file itself: pages are read on first
         use, and the file must stay as it is for as long as the tensor lives.
         """
-        tensor = self._mapped().tensor(key, self.shape(key), self.dtype(key))
-        return tensor.to(device=device, dtype=dtype or tensor.dtype)
+        mapped = self._mapped()
+        tensor = mapped.tensor(key, self.shape(key), self.dtype(key))
+        given = tensor.to(device=device, dtype=dtype or tensor.dtype)
+        if given is tensor:
+            mapped.keep(key)
+        else:
+            # Else the pages of all that has been read would count as this process's memory.
+            mapped.release(key)
+        return given
+
+    def read_to_host(self, key: str, device: torch.device | str, dtype: torch.dtype | None = None) -> torch.Tensor:
+        """Read one tensor into host memory: `read` onto the CPU, since every device rounds to nearest even."""
+        return self.read(key, "cpu", dtype)
 
     def sha256(self) -> str:
         """Give the SHA-256 of the whole file in hex: the identity of the weights in a manifest."""

@@ -88,14 +88,11 @@ class Clip:
     batch: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("height", "width"):
-            size = getattr(self, name)
-            if size <= 0 or size % PIXELS_PER_LATENT:
-                expected = f"a positive multiple of {PIXELS_PER_LATENT}"
-                raise InputError(f"clip {name}", f"{size}", expected, "round it to the nearest one")
+        require_sides(self.height, self.width, PIXELS_PER_LATENT)
         if self.frames <= 0 or (self.frames - 1) % FRAMES_PER_LATENT:
-            expected = f"{FRAMES_PER_LATENT}k + 1 (1, 9, 17, ...)"
-            raise InputError("clip frames", f"{self.frames}", expected, "round it to the nearest one")
+            expected = f"{FRAMES_PER_LATENT}k + 1"
+            use = _nearest(self.frames - 1, FRAMES_PER_LATENT, least=0, offset=1)
+            raise InputError("clip frames", f"{self.frames}", expected, f"use {use}")
         if not (math.isfinite(self.fps) and self.fps > 0):
             raise InputError("clip fps", f"{self.fps}", "a positive number", "give the frames per second")
         if self.batch <= 0:
@@ -120,8 +117,21 @@ class Clip:
 
     def halved(self) -> "Clip":
         """Give the clip of a two-stage pipeline's first stage; InputError unless its sides are multiples of 64."""
-        for name in ("height", "width"):
-            if (size := getattr(self, name)) % (2 * PIXELS_PER_LATENT):
-                expected = f"a multiple of {2 * PIXELS_PER_LATENT} for two stages"
-                raise InputError(f"clip {name}", f"{size}", expected, "round it, or use one stage")
+        require_sides(self.height, self.width, 2 * PIXELS_PER_LATENT)
         return replace(self, height=self.height // 2, width=self.width // 2)
+
+
+def require_sides(height: int, width: int, unit: int) -> None:
+    """Refuse a side that is no positive multiple of `unit`; InputError says the nearest ones."""
+    for name, size in (("height", height), ("width", width)):
+        if size <= 0 or size % unit:
+            two = " for two stages" if unit > PIXELS_PER_LATENT else ""
+            use = _nearest(size, unit, least=unit)
+            raise InputError(f"clip {name}", f"{size}", f"a multiple of {unit}{two}", f"use {use}")
+
+
+def _nearest(number: int, unit: int, least: int, offset: int = 0) -> str:
+    """Name the multiples of `unit` around a number, shifted by `offset`."""
+    below = max(least, number // unit * unit)
+    above = below if number <= least else below + unit
+    return " or ".join(str(found + offset) for found in sorted({below, above}))

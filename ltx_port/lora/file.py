@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from ltx_port.checkpoint.finite import all_finite
 from ltx_port.checkpoint.tensor_file import TensorFile
 from ltx_port.errors import InputError
 
@@ -68,7 +69,7 @@ class LoraFile(TensorFile):
         """Read a layer's factors onto `device`, in `dtype` where that is given; InputError where one is not finite."""
         a, b = (self.read(key, device, dtype) for key in self.layers[layer])
         for key, factor in zip(self.layers[layer], (a, b), strict=True):
-            if not torch.isfinite(factor).all():
+            if not all_finite(factor):
                 raise InputError(f"{self.path}: {key}", "NaN or infinity", "finite factors", "get the file again")
         return Factors(a, b, strength)
 

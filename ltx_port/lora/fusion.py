@@ -118,12 +118,13 @@ class LoraFusion(nn.Module):
         self._numbers = {key: number for number, key in enumerate(self.fused)}
         self.layers = nn.ModuleList(FusedLayer(release) for _ in self.fused)
 
-    def load_transformer(self, device: torch.device, dtype: torch.dtype) -> Transformer:
+    def load_transformer(self, device: torch.device, dtype: torch.dtype, offload_blocks: bool = False) -> Transformer:
         """Give the checkpoint's transformer with the LoRAs in its weights; errors as where it is loaded plain.
 
-        Nothing is written to the checkpoint or to its mapped tensors: to be rid of a LoRA, load without it.
+        Nothing is written to the checkpoint or to its mapped tensors: to be rid of a LoRA, load without it. With
+        `offload_blocks`, fused weights are computed once and then held in host memory like the others.
         """
-        return load_transformer(self._checkpoint, device, dtype, self._release, self)
+        return load_transformer(self._checkpoint, device, dtype, self._release, self, offload_blocks)
 
     def keys(self) -> Collection[str]:
         """Give the checkpoint's keys."""
@@ -142,6 +143,12 @@ class LoraFusion(nn.Module):
         own = torch.bfloat16 if self._release.lora_fused_in_bfloat16 else None
         factors = [lora.file.factors(self._names[key], lora.strength, device, own) for lora in self._sources[key]]
         return self.layers[self._numbers[key]](weight, factors, working).to(working)
+
+    def read_to_host(self, key: str, device: torch.device | str, dtype: torch.dtype | None = None) -> Tensor:
+        """Read one tensor into host memory; a fused one is computed on `device`, whose sums round as its own do."""
+        if key not in self._sources:
+            return self._checkpoint.read_to_host(key, device, dtype)
+        return self.read(key, device, dtype).to("cpu")
 
 
 def _uses(lora: Lora, layer: str) -> bool:

@@ -54,10 +54,14 @@ def load_connector(
     return model
 
 
+def flat_width(checkpoint: CheckpointFile) -> int:
+    """Give the number of channels of all of Gemma's hidden states together, which only the weights' shape says."""
+    return checkpoint.shape(f"{FEATURES_PREFIX}video_aggregate_embed.weight")[1]
+
+
 def load_features(checkpoint: CheckpointFile, device: torch.device, dtype: torch.dtype) -> FeatureExtractor:
-    """Give the feature extractor; the shape of its weights says how many channels Gemma's hidden states have in all."""
-    _, flat_dim = checkpoint.shape(f"{FEATURES_PREFIX}video_aggregate_embed.weight")
-    model = build_features(checkpoint.config.transformer, flat_dim)
+    """Give the feature extractor for the width of Gemma's hidden states that its weights have."""
+    model = build_features(checkpoint.config.transformer, flat_width(checkpoint))
     part = Part("text projection", feature_keys(model.state_dict()), (FEATURES_PREFIX,))
     load_strictly(model, checkpoint, part, device, dtype)
     return model
@@ -75,12 +79,18 @@ def load_text_embeddings(
 
 
 def load_text_encoder(
-    embeddings: TextEmbeddings, gemma: Path, dtype: torch.dtype, release: Release = NEWEST, length: int = PROMPT_TOKENS
+    embeddings: TextEmbeddings,
+    gemma: Path,
+    dtype: torch.dtype,
+    release: Release = NEWEST,
+    length: int = PROMPT_TOKENS,
+    offload_layers: bool = False,
 ) -> TextEncoder:
     """Give the whole text stage: the embeddings behind tokenizer and language model of a Gemma 3 root folder.
 
-    `length` is the number of tokens that prompts are padded or cut to, a multiple of 128.
+    `length` is the number of tokens that prompts are padded or cut to, a multiple of 128; `offload_layers` streams the
+    language model's layers, as in `load_gemma`.
     """
     device = next(embeddings.parameters()).device
     tokenizer = load_tokenizer(gemma, release, length)
-    return TextEncoder(tokenizer, load_gemma(gemma, device, dtype), embeddings, release).eval()
+    return TextEncoder(tokenizer, load_gemma(gemma, device, dtype, offload_layers), embeddings, release).eval()

@@ -8,9 +8,11 @@ from typing import Any
 from pydantic import Field
 
 from ltx_port.checkpoint.config import parse_section, refuse_violations
+from ltx_port.checkpoint.file import CheckpointFile
 from ltx_port.checkpoint.section import Count, PositiveNumber, Section
 from ltx_port.checkpoint.supported import Violation, unsupported_values
 from ltx_port.checkpoint.tensor_file import TensorFile
+from ltx_port.errors import InputError
 
 NORM_GROUPS = 32
 # The branches that this port has; the files of LTX-2.0, and those that scale by 1.5 or in time, have others.
@@ -63,3 +65,14 @@ class UpsamplerFile(TensorFile):
     def __init__(self, path: Path, handle: Any, metadata: Mapping[str, str], identity: tuple[int, int, int, int]):
         super().__init__(path, handle, metadata, identity)
         self.config = parse_upsampler_config(self._required_metadata("config"), f"{path}: config")
+
+    def require_fits(self, checkpoint: CheckpointFile) -> None:
+        """Refuse, by InputError, an upsampler for latents of another width than a checkpoint's."""
+        channels = checkpoint.config.vae.latent_channels
+        if self.config.in_channels != channels:
+            raise InputError(
+                f"{self.path}: config",
+                f"in_channels is {self.config.in_channels}",
+                f"{channels}, the latent_channels of {checkpoint.path}",
+                "use an upsampler and a checkpoint that belong together",
+            )

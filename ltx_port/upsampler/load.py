@@ -4,7 +4,6 @@ import torch
 
 from ltx_port.checkpoint.file import CheckpointFile
 from ltx_port.checkpoint.strict import Part, load_strictly
-from ltx_port.errors import InputError
 from ltx_port.upsampler.config import UpsamplerConfig, UpsamplerFile
 from ltx_port.upsampler.keys import STATISTICS, STATISTICS_PREFIX, official_key
 from ltx_port.upsampler.upsampler import UpsampleVideo
@@ -24,14 +23,7 @@ def load_upsampler(
     Raises InputError where the two files are for latents of different widths, and for a key that is missing, unknown,
     misshapen or not finite.
     """
-    channels = checkpoint.config.vae.latent_channels
-    if file.config.in_channels != channels:
-        raise InputError(
-            f"{file.path}: config",
-            f"in_channels is {file.config.in_channels}",
-            f"{channels}, the latent_channels of {checkpoint.path}",
-            "use an upsampler and a checkpoint that belong together",
-        )
+    file.require_fits(checkpoint)
     model = build_upsampler(file.config)
     keys = {own: official_key(own) for own in model.upsampler.state_dict()}
     # All of the file is the upsampler's.

@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from parity.cli import calibrate, capture, compare, report, run, show
+from parity.cli import calibrate, capture, compare, forecast, gate, report, run, show, trajectory
 from parity.cli.screen import Screen
 from parity.errors import ExitCode, ParityError
 
@@ -27,7 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for verb in (run, calibrate, capture, compare, show, report):
+    for verb in (run, gate, calibrate, capture, compare, show, report, forecast, trajectory):
         verb.add_parser(verbs)
     for name, sub in verbs.choices.items():
         sub.add_argument("--model", default="ltx23", help="the binding to use (default: %(default)s)")

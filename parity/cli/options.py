@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+ATTENTION_KERNELS = ("auto", "math", "flash", "efficient", "cudnn")
+
 
 def commas(text: str) -> tuple[str, ...]:
     """Names separated by commas."""
@@ -38,3 +40,15 @@ def existing_folder(text: str) -> Path:
         except OSError as error:
             raise argparse.ArgumentTypeError(f"{text!r}: {error.strerror}; give a folder that can be made") from None
     return path
+
+
+def budget(text: str) -> tuple[str | None, float]:
+    """An error above 0, or NAME=ERROR for one outcome."""
+    name, equals, number = text.rpartition("=")
+    try:
+        value = float(number)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf") or (equals and not name):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an error above 0, or NAME=ERROR")
+    return name or None, value

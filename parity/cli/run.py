@@ -5,7 +5,7 @@ from typing import Any
 
 from parity.binding import RunRequest, load_binding
 from parity.cli import outcome
-from parity.cli.options import commas, positive
+from parity.cli.options import ATTENTION_KERNELS, commas, positive
 from parity.cli.screen import Screen
 from parity.errors import ExitCode
 
@@ -28,7 +28,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--release", help="the reference's release (default: all that can be judged here)")
     parser.add_argument("--real-size", action="store_true", help="run the cases at real size, not the tiny ones")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
-    parser.add_argument("--attention", choices=("auto", "math", "flash", "efficient", "cudnn"), default="auto",
+    parser.add_argument("--attention", choices=ATTENTION_KERNELS, default="auto",
                         help="attention kernel of the port (default: torch's choice, as the reference)")  # fmt: skip
     parser.add_argument("--threads", type=positive, help="CPU threads (default: torch's choice)")
     parser.add_argument("--jobs", type=positive, default=1, help="processes that share the work (default: 1)")

@@ -2,29 +2,37 @@
 
 import platform
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
 
 import torch
 
-from parity.binding import CaptureRequest, Progress, RunRequest, silent
+from parity.binding import CaptureRequest, GateOutcome, GateRequest, Progress, RunRequest, silent
 from parity.calibrate.band import Bands
 from parity.calibrate.request import CalibrateRequest, Calibration
+from parity.chain import ChainRequest, Chains
 from parity.errors import BadInputError
 from parity.judge import Budgets
 from parity.ltx23.calibration import BUDGET_LOCK, calibrate, committed_bands
 from parity.ltx23.choice import chosen_suites, installed, known_release
+from parity.ltx23.forecasting import open_generations
+from parity.ltx23.gate import Gate
+from parity.ltx23.generation import CASE as GENERATION
+from parity.ltx23.generation import Groups
+from parity.ltx23.numerics import VARIANTS
 from parity.ltx23.recording import SIDES, record, require_current
 from parity.ltx23.stage import Case
 from parity.ltx23.stages import CASES, FAULTS, STAGES, budgets_of_all_stages, chosen_cases
 from parity.ltx23.suites import LIVE_SUITES, SUITES, Job, jobs
 from parity.ltx23.workers import Bench, run_here, run_shared
-from parity.ltx23.world import PROVEN_LIVE, World, dtype_named
+from parity.ltx23.world import PROVEN_LIVE, World, device_named, dtype_named
 from parity.run.judging import Bar, judge_forward
 from parity.run.oracle import RecordedOracle
 from parity.run.record import CaseResult, RunResult
 from parity.store import Dump, Manifest
+from parity.trajectory import StepTaps
 
 RECORDINGS = Path(str(files("reference_dumps"))) / "recorded"
 
@@ -50,6 +58,8 @@ class LTX23:
 
     def taps(self, case: str) -> Mapping[str, str]:
         """Map the taps that a case declares, in data-path order, to the group that they report to."""
+        if case.startswith(GENERATION):
+            return Groups()
         (chosen,) = chosen_cases((case,))
         with World() as world:
             return {tap.name: tap.group for f in world.forwards(chosen, chosen.dtypes[0]) for tap in f.plan}
@@ -89,13 +99,17 @@ class LTX23:
                 budgets.refuse_unused(suite)
         return RunResult(tuple(results), _provenance(request, suites))
 
+    def gate(self, request: GateRequest, progress: Progress = silent) -> GateOutcome:
+        """Run every suite that applies to one way to run the port, and certify it where every stage passes."""
+        return Gate.of(request, RECORDINGS).judge(self.run, progress)
+
     def capture(self, request: CaptureRequest, progress: Progress = silent) -> Manifest:
         """Record a case of the port or of the running official code."""
         if request.side not in SIDES:
             raise BadInputError(f"side {request.side!r}", "unknown", f"one of {', '.join(SIDES)}", "choose one")
         case, dtype = _one(request.case, request.dtype)
         release = known_release(request.release) or installed() or PROVEN_LIVE
-        with World(_device(request), release=release) as world:
+        with World(device_named(request.device), release=release) as world:
             return record(request, case, dtype, world, progress)
 
     def compare_live(self, dump: Path, progress: Progress = silent) -> RunResult:
@@ -116,6 +130,18 @@ class LTX23:
             found = CaseResult(job.suite, job.case_label, case.guards, opened.manifest.dtype, tuple(results))
         return RunResult((found,), {"candidate": "port", "reference": str(dump), "release": release})
 
+    def numerics(self) -> Mapping[str, str]:
+        """Name each way to compute a generation, and what it rounds; the first is the truth."""
+        return {variant.id: variant.says for variant in VARIANTS.values()}
+
+    def chains(self, request: ChainRequest) -> AbstractContextManager[Chains]:
+        """Lay out a generation from embedded text as chains of links."""
+        return open_generations(request)
+
+    def step_taps(self) -> StepTaps:
+        """Say which taps show the state behind a denoise step, and its guidance."""
+        return StepTaps(states=("*.next",), guided="guided", conditioned="x0_cond")
+
 
 def _bench(request: RunRequest) -> Bench:
     if request.fault is not None and request.fault not in FAULTS:
@@ -123,23 +149,12 @@ def _bench(request: RunRequest) -> Bench:
     threads = request.threads
     if threads is None and request.jobs > 1:
         threads = max(1, torch.get_num_threads() // request.jobs)
-    return Bench(str(_device(request)), request.fault, request.attention, threads, RECORDINGS)
+    return Bench(str(device_named(request.device)), request.fault, request.attention, threads, RECORDINGS)
 
 
 def _one(case: str, dtype: str) -> tuple[Case, torch.dtype]:
     (chosen,) = chosen_cases((case,))
     return chosen, dtype_named(dtype)
-
-
-def _device(request: RunRequest | CaptureRequest) -> torch.device:
-    name = request.device
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise BadInputError(f"device {name!r}", "unknown", "cpu or cuda", "choose one") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise BadInputError(f"device {name!r}", "torch sees no CUDA device", "a CUDA device", "use --device cpu")
-    return device
 
 
 def _provenance(request: RunRequest, suites: list[tuple[str, str]]) -> dict[str, str]:

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from ltx_port.certificate.scope import Scope
 from ltx_port.release import RELEASES, release_named
+from ltx_port.transformer.attention import AttentionBackend
 from parity.binding import RunRequest
 from parity.errors import BadInputError
 from parity.ltx23.refusals import refusals
@@ -42,7 +44,35 @@ def chosen_suites(request: RunRequest, recordings: Path) -> list[tuple[str, str]
     )
     found = [(suite, live) for suite in wanted if suite in LIVE_SUITES]
     if "recorded" in wanted:
-        found += [("recorded", release) for release in _recorded(recordings, asked, skipped=live if found else None)]
+        # What was asked for by both names is not left out; otherwise the live suites say more of their release.
+        both = asked is not None and "recorded" in request.suites
+        skipped = live if found and not both else None
+        found += [("recorded", release) for release in _recorded(recordings, asked, skipped)]
+    return found
+
+
+def gate_suites(scope: Scope, recordings: Path) -> tuple[str, ...]:
+    """Give the suites that prove the port in a scope here; BadInputError where there is none.
+
+    Where the release is installed, its bits are asked for, and in bfloat16 its rounding too; else its recordings.
+    Another attention kernel than the release's own may round otherwise: the suites that allow for rounding judge it.
+    """
+    live = installed() == scope.release
+    recorded = any(name.startswith(f"{scope.release}/") for name in read_lock(recordings))
+    as_released = scope.attention == AttentionBackend.AUTO.value
+    applies = {
+        "exact": live and as_released,
+        "drift": live and scope.dtype == "bfloat16",
+        "recorded": recorded and not (live and as_released),
+    }
+    found = tuple(suite for suite in SUITES if applies[suite])
+    if not found:
+        raise BadInputError(
+            f"gate for {scope}",
+            f"official code {scope.release} is not installed, and there are no recordings of it",
+            "one of the two",
+            "install it, or choose another release",
+        )
     return found
 
 

@@ -94,7 +94,7 @@ def manifest(
         input_sha256={name: content_hash(tensor) for name, tensor in inputs.items()},
         torch_version=torch.__version__,
         device=f"{world.device.type}, {platform.machine()}, {torch.backends.cpu.get_cpu_capability()}",
-        determinism=_determinism(),
+        determinism=determinism(),
         seed=SEED,
         dtype=str(dtype).removeprefix("torch."),
         command=command,
@@ -107,7 +107,11 @@ def manifest(
 
 def _weights(files: Mapping[str, Path]) -> str:
     """Give one hash for all files: the file's own where there is one."""
-    hashes = {name: sha256(path) for name, path in files.items()}
+    return combined({name: sha256(path) for name, path in files.items()})
+
+
+def combined(hashes: Mapping[str, str]) -> str:
+    """Give one hash for several: the one itself where there is no other."""
     if len(hashes) == 1:
         return next(iter(hashes.values()))
     return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
@@ -121,7 +125,8 @@ def _commit(side: str, release: str) -> str | None:
     return COMMITS[release]
 
 
-def _determinism() -> dict[str, str | bool | int]:
+def determinism() -> dict[str, str | bool | int]:
+    """Say what of torch's settings decides the order of sums."""
     return {
         "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
         "float32_matmul_precision": torch.get_float32_matmul_precision(),

@@ -32,7 +32,8 @@ class Case:
 
     `config`, `config_edits` (dotted keys), `layers` and `components` decide its checkpoint, `dtypes` the precisions
     it runs in. `drifts`: the suite `drift` runs it unasked; `recorded`: there are dumps of it; `real_size`: it runs
-    at the real configuration, only when named or with --real-size. `options` is for the stage's own loaders.
+    at the real configuration, only when named or with --real-size; `thorough`: it runs only when named, and in the
+    tests. `options` is for the stage's own loaders.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Case:
     drifts: bool = False
     recorded: bool = False
     real_size: bool = False
+    thorough: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -57,7 +59,8 @@ class Stage:
     `reference_dumps.official` whose functions `load` and `call` run the reference with the same arguments.
     `components` are what its checkpoints hold; `files` writes what it needs beside one, each to the path it is
     given. `seen_behind` maps ends of module paths of the port without a tap of their own to the end of the name of
-    the tap that shows what they give.
+    the tap that shows what they give. `proven_elsewhere` are paths of the port's modules that are looked into in the
+    stage of their own, and here only from outside.
 
     For calibration: `truths` maps a working precision to the one that shows what the reference rounds, where that is
     not float64; taps that match `set_by_precision` are constants of the precision, which a wider one has otherwise;
@@ -76,6 +79,7 @@ class Stage:
     faults: tuple[Fault, ...] = ()
     files: Mapping[str, Callable[[Path, Case], None]] = field(default_factory=dict)
     seen_behind: Mapping[str, str] = field(default_factory=dict)
+    proven_elsewhere: tuple[str, ...] = ()
     truths: Mapping[torch.dtype, torch.dtype] = field(default_factory=dict)
     set_by_precision: tuple[str, ...] = ()
     join: Callable[[Sequence[Any]], Pass | None] | None = None

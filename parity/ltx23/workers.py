@@ -81,18 +81,23 @@ def run_shared(
 def _shares(planned: Sequence[Job]) -> list[list[Job]]:
     """Cut the work up: jobs of one stage share what is imported, jobs of one case its files and models too.
 
-    The largest stage goes case by case, and last, so that all processes end at about the same time.
+    Two stages go case by case: the longest cases first, and the largest number of cases last, so that all processes end
+    at about the same time.
     """
-    whole, single = [], []
+    first, whole, last = [], [], []
     for stage, part in groupby(planned, key=lambda job: stage_of(job.case).id):
         cases = [list(jobs) for _, jobs in groupby(part, key=lambda job: job.case.id)]
-        if stage in _LARGE:
-            single += cases
+        if stage in _LONGEST:
+            first += cases
+        elif stage in _LARGE:
+            last += cases
         else:
             whole.append([job for case in cases for job in case])
-    return whole + single
+    return first + whole + last
 
 
+# Each of its cases runs every stage.
+_LONGEST = {"pipeline"}
 # Its cases take several times as long as those of the others.
 _LARGE = {"transformer"}
 

@@ -16,6 +16,7 @@ import torch
 
 from ltx_port.checkpoint.config import CheckpointConfig
 from ltx_port.checkpoint.file import CheckpointFile
+from ltx_port.pipeline.determinism import proven_settings
 from parity.errors import BadInputError
 from parity.ltx23.configs import config_text
 from parity.ltx23.fault import Fault
@@ -58,9 +59,7 @@ class World:
 
     def __enter__(self) -> "World":
         """Keep checkpoints and models until the end of the block."""
-        # On a GPU, torch lets cuDNN round the inputs of float32 convolutions to 10 bits (some 20,000 epsilons of
-        # drift), and sum in an order that changes from run to run: neither side could then be told from itself.
-        self._cudnn = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+        self._cudnn = proven_settings()
         self._cudnn.__enter__()
         return self
 
@@ -181,3 +180,14 @@ def dtype_named(name: str) -> torch.dtype:
     if name not in known:
         raise BadInputError(f"dtype {name!r}", "unknown", f"one of {', '.join(known)}", "choose one")
     return known[name]
+
+
+def device_named(name: str) -> torch.device:
+    """Give a device by name; BadInputError for another name, or one that this machine lacks."""
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise BadInputError(f"device {name!r}", "unknown", "cpu or cuda", "choose one") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise BadInputError(f"device {name!r}", "torch sees no CUDA device", "a CUDA device", "use --device cpu")
+    return device

@@ -26,7 +26,7 @@ def render(run: RunResult | Report, console: Console, details: bool = False) -> 
         for reason in reasons:
             _say(console, f"  {reason}")
     for sheet in [case_sheet(report), *class_sheets(report), *drift_sheets(report, details)]:
-        _print_sheet(console, sheet)
+        print_sheet(console, sheet)
     for key, value in provenance_lines(report):
         _say(console, f"{key}: {value}")
 
@@ -39,7 +39,8 @@ def _say_divergence(console: Console, report: Report) -> None:
         _say(console, f"  {evidence}")
 
 
-def _print_sheet(console: Console, sheet: Sheet) -> None:
+def print_sheet(console: Console, sheet: Sheet) -> None:
+    """Print one table below its title."""
     _say(console, f"\n{sheet.title}", "bold")
     table = Table(box=SIMPLE_HEAD, padding=(0, 0), pad_edge=False, show_edge=False)
     for column in sheet.columns:

@@ -23,10 +23,15 @@ FLAGS = {
     "run": "--attention --case --details --device --dtype --fault --help --jobs --json --list --model --output --quiet "
     "--real-size --reference --release --stage --suite --threads",
     "calibrate": "--case --dtype --help --jobs --json --lock --model --output --quiet --runs --stage --tighten",
+    "gate": "--attention --certificates --details --device --dtype --help --jobs --json --model --output --quiet "
+    "--release",
     "capture": "--case --device --dtype --help --json --max-bytes --max-tokens --model --quiet --release --side --taps",
     "compare": "--across-releases --details --help --json --live --model --output --quiet --suite",
     "show": "--help --json --model --pattern --quiet --taps --verify",
     "report": "--details --help --json --markdown --model --quiet",
+    "forecast": "--blocks --budget --check --device --draws --help --json --list --local --model --numerics --quiet "
+    "--release --runs --seeds --share --steps",
+    "trajectory": "--blocks --candidate --device --help --json --model --quiet --reference --release --seed --steps",
 }
 
 
@@ -205,6 +210,14 @@ BAD_INPUT: list[list[str]] = [
     ["calibrate", "--output", ".", "--stage", "nope"],
     ["calibrate", "--output", ".", "--case", "small", "--dtype", "nope"],
     ["calibrate", "--output", ".", "--case", "vocoder-stages", "--dtype", "float32"],
+    ["gate", "--dtype", "nope"],
+    ["gate", "--dtype", "float64"],
+    ["gate", "--device", "cuda:99"],
+    ["gate", "--device", "nonsense"],
+    ["gate", "--device", "meta"],
+    ["gate", "--release", "0.9"],
+    ["gate", "--certificates", "/dev/null"],
+    ["gate", "--certificates", "/dev/null/below"],
     ["show", "missing.h5"],
     ["show"],
     ["report", "missing.json"],
@@ -268,7 +281,8 @@ def test_everything_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--list", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
     assert {"exact", "drift", "recorded"} == set(listed["suites"])
-    stages = ["text", "latents", "transformer", "denoise", "upsampler", "video_vae", "audio_vae", "vocoder", "lora"]
+    stages = ["text", "picture", "latents", "transformer", "denoise", "upsampler", "video_vae", "audio_vae", "vocoder",
+              "mp4", "lora", "pipeline"]  # fmt: skip
     assert list(listed["stages"]) == stages, "in the order of the data path"
     assert {"small", "guided-b1", "real-width"} <= set(listed["cases"])
     assert "X1" in listed["faults"]

@@ -14,11 +14,17 @@ BREACHES = [
     ("The model does not know that it is watched", "ltx_port/transformer/block.py", "import parity.errors"),
     ("The engine knows no model", "parity/run/forward.py", "import ltx_port.errors"),
     ("The engine knows no model", "parity/cli/run.py", "import parity.ltx23.world"),
+    ("The engine knows no model", "parity/cli/gate.py", "import ltx_port.certificate.search"),
+    ("The model does not know that it is watched", "ltx_port/certificate/search.py", "import parity.errors"),
+    ("A stage computes with or without a certificate", "ltx_port/text/encoder.py", "import ltx_port.certificate"),
+    ("Only the gate deals in certificates", "parity/ltx23/workers.py", "import ltx_port.certificate.search"),
     ("The reference shares no code with the port", "reference_dumps/official/positions.py", "import ltx_port.errors"),
     ("Only the adapter imports the official packages", "parity/ltx23/world.py", "import ltx_core"),
     ("The parts of the engine are in layers", "parity/taps/plan.py", "import parity.run.forward"),
     ("Parts of the transformer import in one direction", "ltx_port/transformer/rope.py",
      "import ltx_port.transformer.block"),
+    ("The ends of the pipeline know nothing of what lies between them", "ltx_port/mp4/frames.py",
+     "import ltx_port.video_vae.frames"),
 ]  # fmt: skip
 
 

@@ -50,7 +50,8 @@ def test_the_port_drifts_no_more_than_the_reference_does(case: str) -> None:
 def test_every_stage_has_its_cases_of_each_kind(stage: str) -> None:
     cases = STAGES[stage].cases
     assert any(case.recorded for case in cases)
-    assert any(case.drifts for case in cases)
+    # The official pipelines compute in bfloat16 alone: there is no float32 truth of a whole generation.
+    assert any(case.drifts for case in cases) or stage == "pipeline"
     assert STAGES[stage].faults
 
 

@@ -2,10 +2,12 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from ltx_port.checkpoint.config import parse_config
 from ltx_port.checkpoint.file import CheckpointFile
@@ -119,7 +121,7 @@ def test_weights_that_do_not_fit_the_config_are_refused(gemma: Path, tmp_path: P
     document = json.loads((root / "config.json").read_text())
     document["text_config"]["num_hidden_layers"] = 4
     (root / "config.json").write_text(json.dumps(document))
-    with pytest.raises(InputError, match=r"layers\.3\..*missing \(13 such tensors\)"):
+    with pytest.raises(InputError, match=r"layers\.3\..*missing Gemma key \(13 in all\)"):
         load_gemma(root, CPU, torch.float32)
 
 
@@ -132,3 +134,53 @@ def test_a_truncated_shard_and_a_missing_one_are_refused(gemma: Path, tmp_path: 
     weights.unlink()
     with pytest.raises(InputError, match=r"no model\*\.safetensors"):
         load_gemma(root, CPU, torch.float32)
+
+
+def edited(gemma: Path, root: Path, edit: Callable[[dict[str, torch.Tensor]], object]) -> Path:
+    shutil.copytree(gemma, root)
+    tensors = load_file(root / "model.safetensors")
+    edit(tensors)
+    save_file(tensors, root / "model.safetensors")
+    return root
+
+
+NORM = "language_model.model.norm.weight"
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda t: t[NORM].view(-1)[3].fill_(torch.nan), f"{NORM}: NaN or infinity"),
+        (lambda t: t.pop(NORM), f"{NORM}: missing Gemma key"),
+        (lambda t: t.update({NORM: torch.ones(25)}), rf"{NORM}: shape \(25,\); expected \(24,\)"),
+        (lambda t: t.update({f"{NORM}.more": torch.ones(1)}), f"{NORM}.more: unknown Gemma key"),
+        (lambda t: t.update({NORM: torch.ones(24, dtype=torch.int8)}), f"{NORM}: dtype I8"),
+    ],
+)
+def test_gemma_is_loaded_as_strictly_as_a_checkpoint(
+    gemma: Path, tmp_path: Path, edit: Callable[[dict[str, torch.Tensor]], object], message: str
+) -> None:
+    with pytest.raises(InputError, match=message) as refusal:
+        load_gemma(edited(gemma, tmp_path / "gemma", edit), CPU, torch.float32)
+    assert "\n" not in str(refusal.value)
+
+
+def test_gemma_in_several_files_is_gemma_in_one_and_no_key_may_come_twice(gemma: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(gemma, tmp_path / "gemma")
+    tensors = load_file(root / "model.safetensors")
+    whole = load_gemma(gemma, CPU, torch.bfloat16).state_dict()
+    (root / "model.safetensors").unlink()
+    save_file({NORM: tensors.pop(NORM)}, root / "model-00001-of-00002.safetensors")
+    save_file(tensors, root / "model-00002-of-00002.safetensors")
+    apart = load_gemma(root, CPU, torch.bfloat16).state_dict()
+    assert apart.keys() == whole.keys()
+    assert all(torch.equal(apart[name], whole[name]) for name in whole)
+    shutil.copy(root / "model-00001-of-00002.safetensors", root / "model-old.safetensors")
+    with pytest.raises(InputError, match=rf"{NORM}: also in model-00001-of-00002.safetensors"):
+        load_gemma(root, CPU, torch.bfloat16)
+
+
+def test_nothing_of_gemma_is_left_without_a_value(gemma: Path) -> None:
+    model = load_gemma(gemma, CPU, torch.bfloat16)
+    assert not [name for name, tensor in [*model.named_parameters(), *model.named_buffers()] if tensor.is_meta]
+    assert not any(parameter.requires_grad for parameter in model.parameters())

@@ -17,6 +17,14 @@ def upsampler_config_text(name: str) -> str:
     return _packaged(name, f"upsampler-{name}")
 
 
+def gemma_config_text() -> str:
+    """Give the `text_config` of Gemma 3 12B as JSON text.
+
+    Source: `GEMMA3_CONFIG_FOR_LTX` of ltx_core.text_encoders.gemma.config, release 1.0.0.
+    """
+    return resources.files(__name__).joinpath("gemma-3-12b.json").read_text(encoding="utf-8")
+
+
 def _packaged(name: str, file: str) -> str:
     if name not in CONFIG_NAMES:
         expected = f"one of {', '.join(CONFIG_NAMES)}"

@@ -8,6 +8,9 @@ from parity.ltx23.stages.audio_vae import AUDIO_VAE
 from parity.ltx23.stages.denoise import DENOISE
 from parity.ltx23.stages.latents import LATENTS
 from parity.ltx23.stages.lora import LORA
+from parity.ltx23.stages.mp4 import MP4
+from parity.ltx23.stages.picture import PICTURE
+from parity.ltx23.stages.pipeline import PIPELINE
 from parity.ltx23.stages.text import TEXT
 from parity.ltx23.stages.transformer import TRANSFORMER
 from parity.ltx23.stages.upsampler import UPSAMPLER
@@ -18,6 +21,7 @@ STAGES: dict[str, Stage] = {
     stage.id: stage
     for stage in (
         TEXT,
+        PICTURE,
         LATENTS,
         TRANSFORMER,
         DENOISE,
@@ -25,7 +29,9 @@ STAGES: dict[str, Stage] = {
         VIDEO_VAE,
         AUDIO_VAE,
         VOCODER,
+        MP4,
         LORA,
+        PIPELINE,
     )
 }
 CASES: dict[str, Case] = {case.id: case for stage in STAGES.values() for case in stage.cases}
@@ -48,7 +54,8 @@ def budgets_of_all_stages() -> Budgets:
 
 
 def chosen_cases(ids: tuple[str, ...] = (), stages: tuple[str, ...] = (), real_size: bool = False) -> list[Case]:
-    """Give the cases by id; where none is named, all tiny ones (or all at real size) of the stages, by default of all.
+    """Give the cases by id; where none is named, all tiny ones (or all at real size) of the stages, by default of all,
+    but for the thorough ones.
 
     BadInputError for a stage or an id that does not exist, or an id that is of none of the stages.
     """
@@ -59,4 +66,6 @@ def chosen_cases(ids: tuple[str, ...] = (), stages: tuple[str, ...] = (), real_s
     unknown = [case for case in ids if case not in known]
     if unknown:
         raise BadInputError(f"case {unknown[0]!r}", "unknown", f"one of {', '.join(known)}", "choose one")
-    return [known[case] for case in ids] if ids else [c for c in known.values() if c.real_size == real_size]
+    if ids:
+        return [known[case] for case in ids]
+    return [case for case in known.values() if case.real_size == real_size and not case.thorough]
