@@ -71,7 +71,10 @@ class GateOutcome:
 
 @dataclass(frozen=True)
 class CaptureRequest:
-    """What `ltx-parity capture` asks for: one case of one implementation in one precision, to one dump."""
+    """What `ltx-parity capture` asks for: one case of one implementation in one precision, to one dump.
+
+    `statistics`: to a document of fingerprints, without tensors; then there is nothing to limit.
+    """
 
     case: str
     side: str
@@ -82,6 +85,7 @@ class CaptureRequest:
     limits: WriteLimits = field(default_factory=WriteLimits)
     device: str = "cpu"
     release: str | None = None
+    statistics: bool = False
 
 
 class Binding(Protocol):

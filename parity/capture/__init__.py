@@ -4,5 +4,6 @@ from parity.capture.call_stack import CallStack
 from parity.capture.probe import Probe
 from parity.capture.selection import Selection
 from parity.capture.visitors import Forcing, Recorder, Recording, Visitor, forced
+from parity.capture.watch import Watch
 
-__all__ = ["CallStack", "Forcing", "Probe", "Recorder", "Recording", "Selection", "Visitor", "forced"]
+__all__ = ["CallStack", "Forcing", "Probe", "Recorder", "Recording", "Selection", "Visitor", "Watch", "forced"]

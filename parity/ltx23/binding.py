@@ -22,12 +22,13 @@ from parity.ltx23.gate import Gate
 from parity.ltx23.generation import CASE as GENERATION
 from parity.ltx23.generation import Groups
 from parity.ltx23.numerics import VARIANTS
-from parity.ltx23.recording import SIDES, record, require_current
+from parity.ltx23.recording import SIDES, record, record_statistics, require_current
 from parity.ltx23.stage import Case
 from parity.ltx23.stages import CASES, FAULTS, STAGES, budgets_of_all_stages, chosen_cases
 from parity.ltx23.suites import LIVE_SUITES, SUITES, Job, jobs
 from parity.ltx23.workers import Bench, run_here, run_shared
 from parity.ltx23.world import PROVEN_LIVE, World, device_named, dtype_named
+from parity.metrics import engine_name
 from parity.run.judging import Bar, judge_forward
 from parity.run.oracle import RecordedOracle
 from parity.run.record import CaseResult, RunResult
@@ -90,6 +91,8 @@ class LTX23:
                 "run", "no suite applies to these cases and precisions", "at least one", "choose others, or none"
             )
         budgets, bench = self.budgets(), _bench(request)
+        # Also compiles what compares, once, before several processes would.
+        told = _provenance(request, suites)
         if request.jobs > 1:
             results = run_shared(planned, bench, budgets, progress, request.jobs)
         else:
@@ -97,7 +100,7 @@ class LTX23:
         if not (request.stages or request.cases or request.dtypes or request.real_size or request.fault):
             for suite in {suite for suite, _ in suites}:
                 budgets.refuse_unused(suite)
-        return RunResult(tuple(results), _provenance(request, suites))
+        return RunResult(tuple(results), told)
 
     def gate(self, request: GateRequest, progress: Progress = silent) -> GateOutcome:
         """Run every suite that applies to one way to run the port, and certify it where every stage passes."""
@@ -110,7 +113,8 @@ class LTX23:
         case, dtype = _one(request.case, request.dtype)
         release = known_release(request.release) or installed() or PROVEN_LIVE
         with World(device_named(request.device), release=release) as world:
-            return record(request, case, dtype, world, progress)
+            write = record_statistics if request.statistics else record
+            return write(request, case, dtype, world, progress)
 
     def compare_live(self, dump: Path, progress: Progress = silent) -> RunResult:
         """Run the port on the case of a dump, and judge it against the dump by the suite `recorded`."""
@@ -128,7 +132,9 @@ class LTX23:
                     results.append(judge_forward(world.port(case, dtype), oracle, forward, bar))
                 progress(job.label, len(forwards), len(forwards))
             found = CaseResult(job.suite, job.case_label, case.guards, opened.manifest.dtype, tuple(results))
-        return RunResult((found,), {"candidate": "port", "reference": str(dump), "release": release})
+        return RunResult(
+            (found,), {"candidate": "port", "reference": str(dump), "release": release, "engine": engine_name()}
+        )
 
     def numerics(self) -> Mapping[str, str]:
         """Name each way to compute a generation, and what it rounds; the first is the truth."""
@@ -167,6 +173,7 @@ def _provenance(request: RunRequest, suites: list[tuple[str, str]]) -> dict[str,
         "torch": torch.__version__,
         "python": platform.python_version(),
         "device": request.device,
+        "engine": engine_name(request.device),
         "threads": str(request.threads or torch.get_num_threads()),
         "attention": request.attention,
         "planted_fault": request.fault or "none",

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from parity.capture import Forcing, Probe, Recorder, Recording, forced
+from parity.capture import Forcing, Probe, Recorder, Recording, Visitor, Watch, forced
 from parity.errors import IncompleteError, ParityError
 from parity.taps import TapPlan
 
@@ -62,8 +62,18 @@ def observe(
         Mode.ISOLATED: frozenset(forward.plan.names) - forward.plan.constants(implementation.name),
     }[mode]
     visitor = forced(recorder, Forcing(names, values or {}))
+    _run(implementation, forward, Probe(implementation.root, implementation.name, forward.plan, visitor))
+    return recorder.recording
+
+
+def watch(implementation: Implementation, forward: Forward, visitor: Visitor) -> None:
+    """Run one pass and show every tap to a visitor that leaves it as it is; the errors are those of `observe`."""
+    _run(implementation, forward, Watch(implementation.root, implementation.name, forward.plan, visitor))
+
+
+def _run(implementation: Implementation, forward: Forward, probe: Probe) -> None:
     try:
-        with torch.no_grad(), Probe(implementation.root, implementation.name, forward.plan, visitor):
+        with torch.no_grad(), probe:
             implementation.call(implementation.root, forward.inputs)
     except ParityError:
         raise
@@ -75,4 +85,3 @@ def observe(
             "a pass that runs to its end",
             "run it without the harness and mend it",
         ) from error
-    return recorder.recording

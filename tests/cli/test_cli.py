@@ -25,7 +25,8 @@ FLAGS = {
     "calibrate": "--case --dtype --help --jobs --json --lock --model --output --quiet --runs --stage --tighten",
     "gate": "--attention --certificates --details --device --dtype --help --jobs --json --model --output --quiet "
     "--release",
-    "capture": "--case --device --dtype --help --json --max-bytes --max-tokens --model --quiet --release --side --taps",
+    "capture": "--case --device --dtype --help --json --max-bytes --max-tokens --model --quiet --release --side "
+    "--statistics --taps",
     "compare": "--across-releases --details --help --json --live --model --output --quiet --suite",
     "show": "--help --json --model --pattern --quiet --taps --verify",
     "report": "--details --help --json --markdown --model --quiet",
