@@ -51,6 +51,8 @@ class Bands:
         init=False, repr=False, compare=False, default_factory=dict
     )
 
+    _parts: dict[tuple[int, ...], "Bands"] = field(init=False, repr=False, compare=False, default_factory=dict)
+
     def __post_init__(self) -> None:
         rows: dict[tuple[str, int], list[tuple[BandsFile, Row]]] = {}
         for file in self.files:
@@ -79,9 +81,20 @@ class Bands:
         """Say for each stage what its bands were measured with."""
         return {file.stage: file.provenance for file in self.files}
 
-    def covers(self, case: str, dtype: str) -> bool:
-        """Whether a case was calibrated in a precision: named alone, or with the release that was calibrated."""
-        return any(dtype in file.cases.get(case.removesuffix(f"@{file.release}"), {}) for file in self.files)
+    def for_case(self, case: str, dtype: str, release: str) -> "Bands":
+        """Give the bands that a case was calibrated for: in this precision, under this release of the reference.
+
+        The case is named alone, or with its release. Without any, only what has the reference's bits can be told.
+        """
+        name = case.removesuffix(f"@{release}")
+        numbers = tuple(
+            number
+            for number, file in enumerate(self.files)
+            if file.release == release and dtype in file.cases.get(name, {})
+        )
+        if numbers not in self._parts:
+            self._parts[numbers] = Bands(tuple(self.files[number] for number in numbers))
+        return self._parts[numbers]
 
     def of(self, tap: str, mode: str, dtype: str, figure: str, against: str = TRUTH) -> Band:
         """Give the one band of a figure; IncompleteError where there is none, BadInputError where there are more."""

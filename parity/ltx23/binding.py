@@ -131,7 +131,7 @@ class LTX23:
                     oracle = RecordedOracle(opened, forward)
                     results.append(judge_forward(world.port(case, dtype), oracle, forward, bar))
                 progress(job.label, len(forwards), len(forwards))
-            found = CaseResult(job.suite, job.case_label, case.guards, opened.manifest.dtype, tuple(results))
+            found = CaseResult(job.suite, job.case_label, case.guards, opened.manifest.dtype, tuple(results), release)
         return RunResult(
             (found,), {"candidate": "port", "reference": str(dump), "release": release, "engine": engine_name()}
         )

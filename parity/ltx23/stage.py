@@ -58,9 +58,10 @@ class Stage:
     `plan` lays out the taps of a pass. `load` and `call` run the port; `official` names the module below
     `reference_dumps.official` whose functions `load` and `call` run the reference with the same arguments.
     `components` are what its checkpoints hold; `files` writes what it needs beside one, each to the path it is
-    given. `seen_behind` maps ends of module paths of the port without a tap of their own to the end of the name of
-    the tap that shows what they give. `proven_elsewhere` are paths of the port's modules that are looked into in the
-    stage of their own, and here only from outside.
+    given; `drawn` names those of them that are inputs, drawn from the seed of inputs. `seen_behind` maps ends of
+    module paths of the port without a tap of their own to the end of the name of the tap that shows what they give.
+    `proven_elsewhere` are paths of the port's modules that are looked into in the stage of their own, and here only
+    from outside.
 
     For calibration: `truths` maps a working precision to the one that shows what the reference rounds, where that is
     not float64; taps that match `set_by_precision` are constants of the precision, which a wider one has otherwise;
@@ -78,6 +79,7 @@ class Stage:
     components: tuple[str, ...]
     faults: tuple[Fault, ...] = ()
     files: Mapping[str, Callable[[Path, Case], None]] = field(default_factory=dict)
+    drawn: tuple[str, ...] = ()
     seen_behind: Mapping[str, str] = field(default_factory=dict)
     proven_elsewhere: tuple[str, ...] = ()
     truths: Mapping[torch.dtype, torch.dtype] = field(default_factory=dict)

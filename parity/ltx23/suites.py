@@ -108,7 +108,7 @@ def _run_job(job: Job, world: World, budgets: Budgets, progress: Progress, recor
         results.append(judge_forward(world.port(job.case, job.dtype), oracle_for(forward), forward, bar))
     progress(job.label, len(forwards), len(forwards))
     dtype = str(job.dtype).removeprefix("torch.")
-    return CaseResult(job.suite, job.case_label, job.case.guards, dtype, tuple(results))
+    return CaseResult(job.suite, job.case_label, job.case.guards, dtype, tuple(results), job.release)
 
 
 def _oracles(job: Job, world: World, recordings: Path) -> Callable[[Forward], Oracle]:

@@ -92,8 +92,11 @@ class World:
     def files(self, case: Case, edits: Mapping[str, Any] | None = None) -> dict[str, Path]:
         """Give every file that the case's implementations are loaded from."""
         found = {"checkpoint": self.checkpoint(case, edits)}
-        for name, write in stage_of(case).files.items():
-            found[name] = self._file((name, case.id), lambda path, write=write: write(path, case))  # type: ignore[misc]
+        stage = stage_of(case)
+        for name, write in stage.files.items():
+            key = (name, case.id, *([str(self.inputs)] if name in stage.drawn else []))
+            with inputs_from(self.inputs):
+                found[name] = self._file(key, lambda path, write=write: write(path, case))  # type: ignore[misc]
         return found
 
     def _file(self, key: tuple[str, ...], write: Callable[[Path], object]) -> Path:

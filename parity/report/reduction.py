@@ -31,9 +31,10 @@ WORST_KEPT = 3
 
 
 def as_report(run: RunResult | Report, bands: Bands | None = None) -> Report:
-    """Reduce a run to its report, with the classes of taps where there are bands; a report is given back as it is.
+    """Reduce a run to its report, with the classes of taps where a model has bands; a report is given back as it is.
 
-    BadInputError where the run's records contradict each other.
+    Where a model has bands but none for a case, what differs there is incomplete. BadInputError where the run's
+    records contradict each other.
     """
     if isinstance(run, Report):
         return run
@@ -57,8 +58,8 @@ def _figure(value: float) -> float:
 
 
 def _case(case: CaseResult, bands: Bands | None) -> ReportedCase:
-    covered = bands if bands is not None and bands.covers(case.case, case.dtype) else None
-    forwards = tuple(_forward(forward, covered, case.dtype) for forward in case.forwards)
+    held = bands.for_case(case.case, case.dtype, case.release) if bands is not None and bands.files else None
+    forwards = tuple(_forward(forward, held, case.dtype) for forward in case.forwards)
     return ReportedCase(case.suite, case.case, case.guards, case.dtype, forwards)
 
 

@@ -93,11 +93,11 @@ def test_bands_that_were_read_are_written_as_they_were(tmp_path):
 
 def test_a_case_is_covered_in_the_precisions_that_were_calibrated_and_under_that_release():
     found = bands(*TWO, cases={"small": {"bfloat16": 64}})
-    assert found.covers("small", "bfloat16")
-    assert found.covers("small@1.0.0", "bfloat16")
-    assert not found.covers("small@1.2.0", "bfloat16")
-    assert not found.covers("small", "float32")
-    assert not found.covers("other", "bfloat16")
+    assert found.for_case("small", "bfloat16", "1.0.0") == found
+    assert found.for_case("small@1.0.0", "bfloat16", "1.0.0") == found
+    for other in (("small", "bfloat16", "1.2.0"), ("small@1.2.0", "bfloat16", "1.2.0"), ("small", "float32", "1.0.0")):
+        assert not found.for_case(*other).files
+    assert not found.for_case("other", "bfloat16", "1.0.0").files
 
 
 def document():

@@ -1,6 +1,7 @@
 """Classes in a report: shown where there are bands, kept in its JSON, and nothing where there are none."""
 
 import copy
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -25,7 +26,7 @@ def bands(most=1e-2):
         for pattern in ("toy.*.first", "toy.*.second", "toy.*.third")
     ]
     ratios = {"bfloat16": {(*place, column): 1.0 for place in PLACES for column in JUDGED}}
-    return Bands((BandsFile("toy", "1.0.0", {}, {"case": {"bfloat16": 64}}, ratios, tuple(rows)),))
+    return Bands((BandsFile("toy", "", {}, {"case": {"bfloat16": 64}}, ratios, tuple(rows)),))
 
 
 def judged(name, kind, group="block00"):
@@ -44,12 +45,22 @@ BUGGY = run(
 )
 
 
-def test_a_case_that_is_not_calibrated_has_no_classes_and_shows_none():
-    for found in (as_report(BUGGY), as_report(run(judged("first", "over"), dtype="float32"), bands())):
+def test_a_model_without_bands_has_no_classes_and_shows_none():
+    for found in (as_report(BUGGY), as_report(BUGGY, Bands(()))):
         assert class_counts(found) is None
         assert class_of_case(found.cases[0]) is None
         assert found.cases[0].forwards[0].classes is None
         assert "class" not in in_terminal(found, 200)
+
+
+def test_in_a_case_that_is_not_calibrated_nothing_but_the_same_bits_has_another_class_than_incomplete():
+    both = judged("first", "identical"), judged("second", "within")
+    newer = replace(run(*both).cases[0], release="2")
+    for found in (run(*both, dtype="float32"), one_run(newer)):
+        (case,) = as_report(found, bands(10.0)).cases
+        assert [one.kind for one in case.forwards[0].classes] == [Class.IDENTICAL, Class.INCOMPLETE]
+        assert "no band for toy.p.second" in case.forwards[0].classes[1].evidence
+    assert class_of_case(as_report(run(*both), bands(10.0)).cases[0]) is Class.WITHIN_NOISE
 
 
 def test_every_judged_tap_and_every_reason_has_one_class():
