@@ -33,7 +33,10 @@ def yardstick(world: World, case: Case, dtype: torch.dtype) -> Yardstick:
 
 
 def members(world: World, case: Case, dtype: torch.dtype) -> list[Member]:
-    """Give the ensemble of a case for the world's inputs; what is drawn for them is drawn anew for other inputs."""
+    """Give the ensemble of a case for the world's inputs; what is drawn for them is drawn anew for other inputs.
+
+    Where no input follows the working precision, there is nothing to move by half a unit of it.
+    """
     draw = random.Random(f"{case.id} {dtype} {world.inputs}")
     kernels = [Member(f"kernel-{name}", partial(attention_kernel, name)) for name in kernels_here(world.device)]
     moves = [partial(half_ulp, dtype=dtype, seed=draw.getrandbits(60)) for _ in range(3)]
@@ -41,14 +44,15 @@ def members(world: World, case: Case, dtype: torch.dtype) -> list[Member]:
     together = partial(
         _all, partial(attention_kernel, "math"), partial(split_products, shares[2]), partial(wider, *FAMILIES)
     )
+    movable = any(_follows(one, dtype) for one in world.passes(case, dtype))
     found = [
         Member("plain"),
         *kernels,
         Member("threads-2", partial(threads, 2)),
-        *(Member(f"inputs-{number}", moved=move) for number, move in enumerate(moves[:2])),
+        *(Member(f"inputs-{number}", moved=move) for number, move in enumerate(moves[:2]) if movable),
         *(Member(f"split-{number}", partial(split_products, share)) for number, share in enumerate(shares[:2])),
         *(Member(f"wider-{family}", partial(wider, family)) for family in FAMILIES),
-        Member("together", together, moves[2]),
+        Member("together", together, moves[2] if movable else None),
     ]
     join = stage_of(case).join
     if join is not None:
@@ -73,10 +77,19 @@ def half_ulp(inputs: Pass, dtype: torch.dtype, seed: int) -> Pass:
     A number moves to the next one up or down, or stays, by the seed; zeros stay, and so does whatever does not follow
     the working precision.
     """
-    other = torch.float32 if dtype is not torch.float32 else torch.float64
     generator = torch.Generator().manual_seed(seed)
-    moved: Pass = _moved(inputs, inputs.to(other), generator)
+    moved: Pass = _moved(inputs, inputs.to(_another(dtype)), generator)
     return moved
+
+
+def _another(dtype: torch.dtype) -> torch.dtype:
+    return torch.float32 if dtype is not torch.float32 else torch.float64
+
+
+def _follows(inputs: Pass, dtype: torch.dtype) -> bool:
+    """Whether any number of a pass follows the working precision."""
+    other = inputs.to(_another(dtype)).tensors()
+    return any(tensor.dtype != other[name].dtype for name, tensor in inputs.tensors().items())
 
 
 def _moved(value: Any, converted: Any, generator: torch.Generator) -> Any:

@@ -98,6 +98,14 @@ def test_members_are_named_once_and_drawn_for_their_inputs() -> None:
     assert {member.name for member in found if member.moved is not None} == set(MOVED)
 
 
+@pytest.mark.parametrize("case", ["picture-small", "mp4-small", "lora-small", "denoise-schedule"])
+def test_what_does_not_follow_the_working_precision_is_not_moved(world: World, case: str) -> None:
+    found = members(world, CASES[case], BF16)
+    assert all(member.moved is None for member in found)
+    assert "together" in {member.name for member in found}
+    assert not {"inputs-0", "inputs-1"} & {member.name for member in found}
+
+
 @pytest.mark.reference
 @pytest.mark.parametrize("mode", list(Mode))
 def test_joined_passes_show_what_the_single_ones_do(mode: Mode) -> None:
