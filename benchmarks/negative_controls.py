@@ -1,6 +1,7 @@
 """Negative controls: legitimate computations that no calibration has seen, and how many of them raise an alarm.
 
-    python benchmarks/negative_controls.py --runs 300 --output controls.json
+    python -m benchmarks.negative_controls --runs 300 --output controls.jsonl
+    python -m benchmarks.negative_controls --table controls.jsonl others.jsonl
 
 Each run takes a calibrated case and precision in turn, inputs that were not calibrated on, the official code or the
 port as the candidate, and ways to compute drawn at random: attention kernel, threads, passes in one batch, inputs moved
@@ -14,7 +15,7 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -30,13 +31,19 @@ from parity.calibrate.reading import AGAINST
 from parity.classify import Class
 from parity.classify.tables import classify_table
 from parity.ltx23.calibration import committed_bands
+from parity.ltx23.choice import installed
 from parity.ltx23.stage import SEED, Case
-from parity.ltx23.stages import chosen_cases
+from parity.ltx23.stages import chosen_cases, stage_of
 from parity.ltx23.variants import Joined, half_ulp, yardstick
 from parity.ltx23.world import World
 
 # Calibrations draw from SEED on, one up for each round.
 FIRST_SEED = SEED + 10_000
+ALARMS = frozenset({Class.DRIFT.value, Class.BUG.value, Class.INCOMPLETE.value})
+HEADINGS = ("runs", "that differ", "above noise", "with a bug", "taps", "above noise")
+# What is said of a run that raises an alarm.
+TOLD = ("case", "dtype", "release", "side", "member")
+Place = tuple[Case, torch.dtype]
 
 
 @contextmanager
@@ -65,39 +72,61 @@ def drawn(draw: random.Random, world: World, case: Case, dtype: torch.dtype) -> 
     return Member("+".join(chosen), partial(_entered, contexts), moved, **more)
 
 
-def control(number: int, case: Case, dtype: torch.dtype, bands: Bands) -> dict[str, Any]:
+def control(number: int, place: Place, bands: Bands, release: str) -> dict[str, Any]:
     """Run one control and say what its taps are."""
-    draw = random.Random(number)
+    draw, (case, dtype) = random.Random(number), place
     name = str(dtype).removeprefix("torch.")
-    with World(inputs=FIRST_SEED + number) as world, threads(1):
+    with World(inputs=FIRST_SEED + number, release=release) as world, threads(1):
         held, member = yardstick(world, case, dtype), drawn(draw, world, case, dtype)
         side = draw.choice(("official", "port"))
         table = held.measure(member, world.port(case, dtype) if side == "port" else None)
-        found: dict[str, Any] = {"case": case.id, "dtype": name, "side": side, "member": member.name, "seed": number}
-        for against in AGAINST:
-            classes = classify_table(held.passes, table, bands, name, against)
-            found[against] = dict(Counter(one.kind.value for one in classes))
-            alarms = [one for one in classes if one.kind not in (Class.IDENTICAL, Class.WITHIN_NOISE)]
-            found[f"{against}_first"] = [f"{one.kind.value}: {one.tap}: {one.evidence}" for one in alarms[:3]]
+    told = {"stage": stage_of(case).id, "case": case.id, "dtype": name, "release": release}
+    found: dict[str, Any] = {"number": number, **told, "side": side, "member": member.name}
+    for against in AGAINST:
+        classes = classify_table(held.passes, table, bands.for_case(case.id, name, release), name, against)
+        found[against] = dict(Counter(one.kind.value for one in classes))
+        alarms = [one for one in classes if one.kind.value in ALARMS]
+        found[f"{against}_first"] = [f"{one.kind.value}: {one.tap}: {one.evidence}" for one in alarms[:3]]
     return found
 
 
-def summary(found: list[dict[str, Any]]) -> dict[str, Any]:
-    """Count the runs by their worst class, and the taps by class."""
-    told: dict[str, Any] = {"runs": len(found), **machine()}
-    for against in AGAINST:
-        taps = Counter[str]()
-        for one in found:
-            taps.update(one[against])
-        told[against] = {
-            "runs_with_a_bug": sum("bug" in one[against] for one in found),
-            "runs_above_within_noise": sum(bool(one[f"{against}_first"]) for one in found),
-            "runs_that_differ": sum("within noise" in one[against] for one in found),
-            "taps": dict(taps),
-        }
-    told["kinds"] = dict(Counter(kind for one in found for kind in one["member"].split("+")))
-    told["cases"] = len({(one["case"], one["dtype"]) for one in found})
-    return told
+def summary(found: Iterable[dict[str, Any]], key: Callable[[dict[str, Any]], Iterable[str]]) -> list[list[Any]]:
+    """Count runs and their taps, judged against the truth and against the reference, by a key of the run."""
+    rows: dict[str, list[Any]] = {}
+    for one in found:
+        for name in key(one):
+            row = rows.setdefault(name, [name, *[0] * len(HEADINGS)])
+            kinds = [kind for against in AGAINST for kind in one[against]]
+            differs, bug = "within noise" in kinds or ALARMS & set(kinds), "bug" in kinds
+            for at, count in enumerate((1, bool(differs), bool(ALARMS & set(kinds)), bug), start=1):
+                row[at] += count
+            for against in AGAINST:
+                row[5] += sum(one[against].values())
+                row[6] += sum(count for kind, count in one[against].items() if kind in ALARMS)
+    return list(rows.values())
+
+
+def tables(found: list[dict[str, Any]]) -> str:
+    """Give the counts as Markdown."""
+    keys: dict[str, Callable[[dict[str, Any]], Iterable[str]]] = {
+        "way": lambda one: one["member"].split("+"),
+        "stage": lambda one: [one["stage"]],
+        "precision, release": lambda one: [f"{one['dtype']}, {one['release']}"],
+        "candidate": lambda one: [one["side"]],
+        "all": lambda one: ["all"],
+    }
+    told = []
+    for name, key in keys.items():
+        rows = [[name, *HEADINGS], ["---", *["---:"] * len(HEADINGS)], *sorted(summary(found, key))]
+        cells = [[f"{cell:,}" if isinstance(cell, int) else cell for cell in row] for row in rows]
+        told.append("\n".join(f"| {' | '.join(row)} |" for row in cells))
+    alarms = [
+        ", ".join([str(one["number"]), *(one[name] for name in TOLD), against, first])
+        for one in found
+        for against in AGAINST
+        for first in one[f"{against}_first"]
+    ]
+    return "\n\n".join([*told, *alarms]) + "\n"
 
 
 def main() -> None:
@@ -106,21 +135,30 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=300)
     parser.add_argument("--first", type=int, default=0, help="number of the first run: others draw otherwise")
     parser.add_argument("--stage", default="", help="stages, separated by commas (default: all calibrated)")
-    parser.add_argument("--output", type=Path)
+    parser.add_argument("--output", type=Path, help="append each run there, a line of JSON")
+    parser.add_argument("--table", type=Path, nargs="*", help="run nothing; print the counts of these outputs together")
     arguments = parser.parse_args()
-    bands = committed_bands()
+    if arguments.table:
+        kept = [json.loads(line) for path in arguments.table for line in path.read_text("utf-8").splitlines()]
+        sys.stdout.write(tables(kept))
+        return
+    release, bands = installed(), committed_bands()
+    if release is None:
+        parser.error("no official code that the port follows is installed")
     cases = chosen_cases((), tuple(filter(None, arguments.stage.split(","))))
-    places = [(c, d) for c in cases for d in c.dtypes if bands.covers(c.id, str(d).removeprefix("torch."))]
+    places = [
+        (c, d) for c in cases for d in c.dtypes if bands.for_case(c.id, str(d).removeprefix("torch."), release).files
+    ]
     found, begun = [], time.monotonic()
     for number in range(arguments.first, arguments.first + arguments.runs):
-        found.append(control(number, *places[number % len(places)], bands))
+        found.append(control(number, places[number % len(places)], bands, release))
         alarms = [*found[-1]["truth_first"], *found[-1]["reference_first"]]
         told = f"{found[-1]['case']} {found[-1]['dtype']} {found[-1]['side']} {found[-1]['member']}"
         sys.stderr.write(f"{number} {time.monotonic() - begun:.0f} s {told} {alarms[:1] or ''}\n")
-    result = summary(found)
-    if arguments.output:
-        arguments.output.write_text(json.dumps({"summary": result, "runs": found}, indent=1), encoding="utf-8")
-    sys.stdout.write(json.dumps(result, indent=1) + "\n")
+        if arguments.output:
+            with arguments.output.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(found[-1]) + "\n")
+    sys.stdout.write(f"{json.dumps(dict(machine()))}\n\n{tables(found)}")
 
 
 if __name__ == "__main__":

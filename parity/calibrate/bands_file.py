@@ -115,13 +115,18 @@ def _nested(ratios: Ratios) -> list[list[list[float]]]:
 
 
 def _index(table: dict[str, int], numbers: Iterable[float]) -> int:
-    return table.setdefault(_text([_steps(number) for number in numbers]), len(table))
+    return table.setdefault(_text([_written(number) for number in numbers]), len(table))
 
 
-def _steps(number: float) -> int | str | None:
+def steps(number: float) -> float:
+    """Give the whole number of steps that a positive number is kept as; infinity for infinity."""
+    return math.ceil(STEPS * math.log2(number) - 1e-9) if math.isfinite(number) else number
+
+
+def _written(number: float) -> int | str | None:
     if number == 0:
         return None
-    return math.ceil(STEPS * math.log2(number) - 1e-9) if math.isfinite(number) else "inf"
+    return int(steps(number)) if math.isfinite(number) else "inf"
 
 
 def read_bands(path: Path) -> BandsFile:

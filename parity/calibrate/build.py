@@ -13,6 +13,7 @@ from parity.calibrate.journal import Run, machine
 from parity.calibrate.leave_one_out import ratios
 from parity.calibrate.pooling import Pool, pooled
 from parity.calibrate.reading import AGAINST, COLUMNS, FIGURES, JUDGED
+from parity.calibrate.sharing import shared
 from parity.run.forward import Mode
 
 # How many elements of a tensor of whole numbers may come out one off where the ensemble shows that some do.
@@ -57,7 +58,7 @@ def bands_of(runs: Iterable[Run], source: Source) -> BandsFile:
         provenance,
         counted,
         {dtype: ratios([pool for pool in pools if pool.dtype == dtype]) for dtype in dtypes},
-        tuple(_row(pool) for pool in sorted(pools, key=lambda pool: (pool.pattern, pool.dtype))),
+        shared(_row(pool) for pool in sorted(pools, key=lambda pool: (pool.pattern, pool.dtype))),
     )
 
 

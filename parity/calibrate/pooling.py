@@ -17,7 +17,7 @@ from parity.calibrate.reading import AGAINST, REFERENCE, TRUTH
 PLAIN = "plain"
 # Taps whose largest readings are within this factor of each other everywhere are pooled: a band is then wider by at
 # most that for the quietest of them.
-AGREEMENT = 1.5
+AGREEMENT = 2.0
 
 Numbers = npt.NDArray[np.int64]
 
@@ -84,9 +84,17 @@ def _families(pools: Iterable[Pool]) -> Iterator[list[Pool]]:
 
 
 def _merged(family: list[Pool]) -> list[Pool]:
-    pattern = _pattern_of([pool.pattern for pool in family])
-    if len(family) == 1 or pattern is None or not _agree(family):
+    """Pool a family that agrees; one that does not by its parts: the layers of each block, the blocks of each stage."""
+    if len(family) == 1:
         return family
+    names = [pool.pattern for pool in family]
+    pattern = _pattern_of(names)
+    if pattern is None or not _agree(family):
+        place = next(at for at, letters in enumerate(zip(*names, strict=True)) if len(set(letters)) > 1)
+        parts: dict[str, list[Pool]] = defaultdict(list)
+        for pool in family:
+            parts[pool.pattern[place]].append(pool)
+        return [pool for part in parts.values() for pool in _merged(part)]
     joined = [np.concatenate([getattr(pool, name) for pool in family]) for name in ("table", "seeds", "runs")]
     floors = np.array([pool.floors for pool in family]).max(axis=0)
     return [Pool(pattern, family[0].dtype, joined[0], joined[1], joined[2], floors)]

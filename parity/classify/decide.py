@@ -81,8 +81,10 @@ def _class_of(tap: Seen, measure: Measure, upstream: _Upstream) -> Classified:
         return Classified(tap.tap, Class.WITHIN_NOISE, evidence.within(held))
     if isolated is None:
         return Classified(tap.tap, Class.INCOMPLETE, evidence.not_isolated(accumulated))
+    # The bug is called so where it is made alone: what it sends on is found again at every tap behind it.
     if upstream.bug is not None:
-        return Classified(tap.tap, Class.BUG, evidence.behind(accumulated, isolated, upstream.bug), upstream.bug)
+        told = evidence.behind(accumulated, isolated, upstream.bug)
+        return Classified(tap.tap, Class.DRIFT, told, upstream.bug)
     if upstream.unknown is not None:
         return Classified(tap.tap, Class.INCOMPLETE, evidence.unknown_upstream(accumulated, upstream.unknown))
     told = evidence.drift(accumulated, isolated, upstream.taps, {**upstream.gains})

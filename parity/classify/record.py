@@ -8,8 +8,9 @@ class Class(Enum):
     """What an error is.
 
     IDENTICAL: none, the reference's own bits. WITHIN_NOISE: one that legitimate ways to compute the reference make
-    too. DRIFT: more than that in the end, but each step makes no more than noise: accumulation. BUG: a step makes
-    more than noise by itself. INCOMPLETE: it cannot be told.
+    too. DRIFT: more than that in the end, but its own step makes no more than noise: it accumulated, or a bug
+    upstream sent it (then `behind` names that). BUG: a step makes more than noise by itself. INCOMPLETE: it cannot be
+    told.
     """
 
     IDENTICAL = "identical"

@@ -27,7 +27,7 @@ def add_parser(verbs: Any) -> None:
                         help="at least so many runs of each case and precision (default: %(default)s)")  # fmt: skip
     parser.add_argument("--jobs", type=positive, default=1, help="processes that share the work (default: 1)")
     parser.add_argument("--output", type=existing_folder, metavar="FOLDER",
-                        help="keep the runs and write STAGE.bands.json there")  # fmt: skip
+                        help="keep the runs and write STAGE.bands-RELEASE.json there")  # fmt: skip
     parser.add_argument("--tighten", action="store_true",
                         help="write STAGE.budgets.toml there too, tighter where the runs let it be")  # fmt: skip
     parser.add_argument("--lock", action="store_true",

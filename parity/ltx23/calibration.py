@@ -29,6 +29,8 @@ from parity.ltx23.variants import MOVED, members, yardstick
 from parity.ltx23.world import World, dtype_named
 from parity.store.whole_file import publish
 
+# Beside the budgets of each stage, one for each release.
+BAND_FILES = "bands-*.json"
 BUDGET_LOCK = Path(str(files("parity.ltx23"))) / "budgets.lock.json"
 
 
@@ -151,7 +153,7 @@ def _write(
     """Write what one stage's runs give."""
     told = {"truth": _truths(stage), "runs": str(request.runs)}
     file = bands_of(measured(planned, folder), Source(stage.id, planned[0].release, told))
-    path = request.output / f"{stage.id}.bands.json"
+    path = request.output / f"{stage.id}.bands-{file.release}.json"
     write_bands(file, path)
     runs = sum(count for counts in file.cases.values() for count in counts.values())
     if not request.tighten:
@@ -173,6 +175,6 @@ def _truths(stage: Stage) -> str:
 
 @cache
 def committed_bands() -> Bands:
-    """Give the bands that came with the package, of all stages that have some."""
-    paths = [stage.budgets.with_name("bands.json") for stage in STAGES.values()]
-    return Bands.merged(Bands.load(path) for path in paths if path.exists())
+    """Give the bands that came with the package, of all stages and releases."""
+    paths = [path for stage in STAGES.values() for path in sorted(stage.budgets.parent.glob(BAND_FILES))]
+    return Bands.merged(map(Bands.load, paths))

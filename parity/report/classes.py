@@ -71,7 +71,7 @@ def class_lines(report: Report) -> list[ClassLine]:
     for case in report.cases:
         for one in _of_case(case):
             found.setdefault((one.kind, one.behind is not None), []).append((case, one))
-    order = [(Class.BUG, False), (Class.BUG, True), (Class.INCOMPLETE, False), (Class.DRIFT, False)]
+    order = [(Class.BUG, False), (Class.DRIFT, True), (Class.INCOMPLETE, False), (Class.DRIFT, False)]
     order.append((Class.WITHIN_NOISE, False))
     return [ClassLine(*key, len(found[key]), *found[key][0]) for key in order if key in found]
 
@@ -83,6 +83,6 @@ def _of_case(case: ReportedCase) -> Iterator[Classified]:
 def _short(members: list[Classified]) -> str:
     kind = worst([one.kind for one in members])
     assert kind is not None, "a group has taps"
-    if kind is Class.BUG and all(one.behind is not None for one in members if one.kind is Class.BUG):
+    if kind is Class.DRIFT and all(one.behind is not None for one in members if one.kind is Class.DRIFT):
         return BEHIND
     return SHORT[kind]

@@ -69,7 +69,7 @@ def class_sheets(report: Report) -> list[Sheet]:
     columns = (Column("class", False), Column("taps"), Column("first", False), Column("evidence", False))
     rows = [
         (
-            f"{BEHIND} a {line.kind.value}" if line.behind else line.kind.value,
+            f"{line.kind.value} {BEHIND} a bug" if line.behind else line.kind.value,
             count_text(line.count),
             plain(f"{line.case.case}: {line.first.tap}"),
             plain(line.first.evidence),
@@ -78,7 +78,7 @@ def class_sheets(report: Report) -> list[Sheet]:
     ]
     note = (
         "within noise: as far off as legitimate ways to compute the reference. drift: more, though no step makes more "
-        "by itself. bug: a step does. behind a bug: more, from a bug upstream. incomplete: it cannot be told."
+        "by itself; behind a bug: it came from there. bug: a step does. incomplete: it cannot be told."
     )
     return [Sheet("Classes", columns, rows, note)]
 

@@ -63,6 +63,12 @@ def test_one_figure_of_one_mode_that_does_not_agree_keeps_taps_apart():
     assert len(pooled([run("a", 1, {**dict.fromkeys(NAMES, 1e-3), NAMES[1]: odd})])) == len(NAMES)
 
 
+def test_a_family_that_does_not_agree_is_pooled_by_its_parts():
+    readings = {f"toy.p.block{block}.layer{layer}": 1e-3 * 2**block for block in range(3) for layer in range(2)}
+    patterns = [pool.pattern for pool in pooled([run("plain", 1, readings)])]
+    assert patterns == [f"toy.*.block{block}.layer[01]" for block in range(3)]
+
+
 def test_what_is_pooled_allows_no_less_than_any_of_its_taps():
     readings = {name: 1e-3 * (1 + at / 10) for at, name in enumerate(NAMES)}
     (pool,) = pooled([run("plain", 1, readings)])

@@ -70,9 +70,9 @@ def test_more_than_noise_in_the_end_with_every_step_within_it_is_drift_with_the_
     assert "block_a 1.35, block_b 1.04" in found.evidence
 
 
-def test_behind_a_bug_an_error_is_the_bugs_and_not_drift():
+def test_behind_a_bug_an_error_is_drift_that_names_the_bug_unless_the_step_makes_one_of_its_own():
     bug, behind, noise, again = classes(a=BORN, b=DRIFTS, c=NOISE, d=BORN)
-    assert [bug.kind, behind.kind, noise.kind, again.kind] == [Class.BUG, Class.BUG, Class.WITHIN_NOISE, Class.BUG]
+    assert [bug.kind, behind.kind, noise.kind, again.kind] == [Class.BUG, Class.DRIFT, Class.WITHIN_NOISE, Class.BUG]
     assert [bug.behind, behind.behind, again.behind] == [None, "toy.p.a", None]
     assert "from the bug at toy.p.a" in behind.evidence
 
@@ -160,10 +160,12 @@ def test_laws_of_classes(taps):
             assert isolated is None or isolated <= 1.5e-3
             assert errors.get(CHAINED) is None or errors[CHAINED] <= 1.5e-2
         if one.kind is Class.DRIFT:
-            assert bug is None
+            assert one.behind == bug
             assert errors[CHAINED] > 1.5e-2
+            assert isolated is None or isolated <= 1.5e-3
         if one.kind is Class.BUG:
-            assert one.behind == (None if isolated is not None and isolated > 1.5e-3 else bug)
+            assert one.behind is None
+            assert isolated > 1.5e-3
             bug = bug or one.tap
 
 
