@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from parity.blame import FaultOutcome, Located, Operations
+from parity.calibrate.band import Bands
+from parity.calibrate.request import CalibrateRequest, Calibration
 from parity.capture import Selection
 from parity.chain import ChainRequest, Chains
 from parity.chain.progress import Progress as Progress
@@ -150,6 +152,18 @@ class Binding(Protocol):
 
     def budgets(self) -> Budgets:
         """Give a fresh budget table."""
+        ...
+
+    def budget_lock(self) -> Path:
+        """Say where the record of the budgets is kept."""
+        ...
+
+    def bands(self) -> Bands:
+        """Give what error is legitimate at each tap of the cases that were calibrated."""
+        ...
+
+    def calibrate(self, request: CalibrateRequest, progress: Progress = silent) -> Calibration:
+        """Measure what error is legitimate, and write it down."""
         ...
 
     def run(self, request: RunRequest, progress: Progress = silent) -> RunResult:

@@ -4,6 +4,7 @@ import argparse
 from datetime import UTC, datetime
 from pathlib import Path
 
+from parity.calibrate.band import Bands
 from parity.cli.options import existing_folder
 from parity.cli.screen import Screen
 from parity.errors import ExitCode
@@ -23,9 +24,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="keep the run there in brief, and show earlier ones in the page")  # fmt: skip
 
 
-def deliver(result: RunResult, arguments: argparse.Namespace, screen: Screen) -> ExitCode:
-    """Write and print the report as asked, and give the verdict as an exit code."""
-    report = as_report(result)
+def deliver(result: RunResult, bands: Bands, arguments: argparse.Namespace, screen: Screen) -> ExitCode:
+    """Write and print the report as asked, with classes where there are bands, and give the verdict as an exit code."""
+    report = as_report(result, bands)
     retain(report, arguments, screen)
     if arguments.json:
         screen.json(to_document(report))

@@ -69,7 +69,7 @@ def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
     )
     with screen.progress() as progress:
         result = binding.run(request, progress)
-    return outcome.deliver(result, arguments, screen)
+    return outcome.deliver(result, binding.bands(), arguments, screen)
 
 
 def _list(arguments: argparse.Namespace, screen: Screen) -> ExitCode:

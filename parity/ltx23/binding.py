@@ -21,10 +21,13 @@ from parity.binding import (
     unheard,
 )
 from parity.blame import Explainer, FaultOutcome, Located, Operations
+from parity.calibrate.band import Bands
+from parity.calibrate.request import CalibrateRequest, Calibration
 from parity.chain import ChainRequest, Chains
 from parity.errors import BadInputError
 from parity.judge import Budgets
 from parity.ltx23.blaming import Telling, job_of, locate_in, plant_all
+from parity.ltx23.calibration import BUDGET_LOCK, calibrate, committed_bands
 from parity.ltx23.candidate import PORT, fingerprint
 from parity.ltx23.choice import chosen_suites, installed, known_release
 from parity.ltx23.fault import Fault
@@ -81,6 +84,18 @@ class LTX23:
     def budgets(self) -> Budgets:
         """Give a fresh budget table."""
         return budgets_of_all_stages()
+
+    def budget_lock(self) -> Path:
+        """Say where the record of the budgets is kept."""
+        return BUDGET_LOCK
+
+    def bands(self) -> Bands:
+        """Give what error is legitimate at each tap of the cases that were calibrated."""
+        return committed_bands()
+
+    def calibrate(self, request: CalibrateRequest, progress: Progress = silent) -> Calibration:
+        """Measure what error is legitimate in the official code that is installed; BadInputError where none is."""
+        return calibrate(request, progress)
 
     def run(self, request: RunRequest, progress: Progress = silent) -> RunResult:
         """Run suites; without names: exact and drift where the official code is installed, and all recordings."""
@@ -180,7 +195,7 @@ class LTX23:
                     oracle = RecordedOracle(opened, forward)
                     results.append(judge_forward(world.port(case, dtype), oracle, forward, bar))
                 progress(job.label, len(forwards), len(forwards))
-            found = CaseResult(job.suite, job.case_label, case.guards, opened.manifest.dtype, tuple(results))
+            found = CaseResult(job.suite, job.case_label, case.guards, opened.manifest.dtype, tuple(results), release)
         return RunResult(
             (found,), {"candidate": "port", "reference": str(dump), "release": release, "engine": engine_name()}
         )

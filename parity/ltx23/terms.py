@@ -3,7 +3,9 @@
 Nothing here may come from the port: the reference's adapters share no code with it.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +14,22 @@ import torch
 from torch import Tensor
 
 SEED = 20260305
+_INPUT_SEED: ContextVar[int] = ContextVar("input_seed", default=SEED)
+
+
+def input_seed() -> int:
+    """Give the seed that cases draw their inputs from; weights are drawn from SEED, whatever this is."""
+    return _INPUT_SEED.get()
+
+
+@contextmanager
+def inputs_from(seed: int) -> Iterator[None]:
+    """Let cases that are built inside the block draw their inputs from another seed."""
+    token = _INPUT_SEED.set(seed)
+    try:
+        yield
+    finally:
+        _INPUT_SEED.reset(token)
 
 
 class Pass(Protocol):

@@ -25,6 +25,7 @@ from parity.ltx23.stages import stage_of
 from parity.ltx23.synthetic.resident import ResidentWeights
 from parity.ltx23.synthetic.spec import CheckpointSpec
 from parity.ltx23.synthetic.write import write_checkpoint
+from parity.ltx23.terms import inputs_from
 from parity.run.forward import Forward, Implementation
 
 PROVEN_LIVE = "1.0.0"
@@ -43,12 +44,14 @@ class World:
     """Everything that the cases of one run share. A context manager: its files go when it ends.
 
     `share_weights`: the implementations of a resident case hold the same tensors, where a device has no room for two.
+    `inputs` is the seed that the cases draw their inputs from; it may be set anew while the world lasts.
     """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     variation: Variation = field(default_factory=Variation)
     release: str = PROVEN_LIVE
     share_weights: bool = False
+    inputs: int = SEED
 
     def __post_init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="ltx-parity-")
@@ -108,8 +111,11 @@ class World:
     def files(self, case: Case, edits: Mapping[str, Any] | None = None) -> dict[str, Path]:
         """Give every file that the case's implementations are loaded from."""
         found = {"checkpoint": self.checkpoint(case, edits)}
-        for name, write in stage_of(case).files.items():
-            found[name] = self._file((name, case.id), lambda path, write=write: write(path, case))  # type: ignore[misc]
+        stage = stage_of(case)
+        for name, write in stage.files.items():
+            key = (name, case.id, *([str(self.inputs)] if name in stage.drawn else []))
+            with inputs_from(self.inputs):
+                found[name] = self._file(key, lambda path, write=write: write(path, case))  # type: ignore[misc]
         return found
 
     def _file(self, key: tuple[str, ...], write: Callable[[Path], object]) -> Path:
@@ -128,7 +134,8 @@ class World:
 
     def passes(self, case: Case, dtype: torch.dtype) -> list[Pass]:
         """Give the case's passes in a precision, on the CPU."""
-        return [forward.to(dtype) for forward in case.build(self.setting(case, dtype))]
+        with inputs_from(self.inputs):
+            return [forward.to(dtype) for forward in case.build(self.setting(case, dtype))]
 
     def port(self, case: Case, dtype: torch.dtype) -> Implementation:
         """Give the candidate: the port on the case's files, varied as asked."""

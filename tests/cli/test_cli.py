@@ -25,6 +25,7 @@ FLAGS = {
     "--stage --suite --threads",
     "gate": "--attention --certificates --details --device --dtype --help --history --html --jobs --json --model "
     "--output --quiet --release",
+    "calibrate": "--case --dtype --help --jobs --json --lock --model --output --quiet --runs --stage --tighten",
     "capture": "--case --device --dtype --help --json --max-bytes --max-tokens --model --quiet --release --side "
     "--statistics --taps",
     "compare": "--across-releases --details --help --history --html --json --live --model --output --quiet --suite",
@@ -211,6 +212,11 @@ BAD_INPUT: list[list[str]] = [
     ["run", "--device", "cuda:99"],
     ["run", "--device", "nonsense"],
     ["run", "--model", "nope"],
+    ["calibrate"],
+    ["calibrate", "--output", ".", "--case", "nope"],
+    ["calibrate", "--output", ".", "--stage", "nope"],
+    ["calibrate", "--output", ".", "--case", "small", "--dtype", "nope"],
+    ["calibrate", "--output", ".", "--case", "vocoder-stages", "--dtype", "float32"],
     ["gate", "--dtype", "nope"],
     ["gate", "--dtype", "float64"],
     ["gate", "--device", "cuda:99"],

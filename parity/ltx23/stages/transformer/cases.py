@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from parity.ltx23.stage import SEED, Case, Pass, Setting
+from parity.ltx23.stage import Case, Pass, Setting, input_seed
 from parity.ltx23.stages.transformer.inputs import (
     REAL,
     REAL_TEXT_TOKENS,
@@ -53,7 +53,7 @@ class Bench:
     as_generated: bool = False
 
     def _draw(self, label: str, sigmas: tuple[float, ...]) -> Draw:
-        draw = Draw(SEED, label, sigmas)
+        draw = Draw(input_seed(), label, sigmas)
         return replace(draw, text_tokens=REAL_TEXT_TOKENS, masked=False) if self.as_generated else draw
 
     def streams(self, label: str, batch: int, text: str = "prompt") -> tuple[StreamInput, StreamInput]:
@@ -76,7 +76,7 @@ class Bench:
         return self._told(video, f"{text}.video"), self._told(audio, f"{text}.audio")
 
     def _told(self, stream: StreamInput, text: str) -> StreamInput:
-        draw = Draw(SEED, text, tuple(stream.sigma.tolist()))
+        draw = Draw(input_seed(), text, tuple(stream.sigma.tolist()))
         context = draw.normal("context", *stream.context.shape).to(torch.bfloat16).float()
         return replace(stream, context=context)
 
