@@ -13,7 +13,9 @@ from parity.cli import (
     faults,
     forecast,
     gate,
+    inputs,
     locate,
+    map,
     report,
     run,
     runs,
@@ -31,7 +33,23 @@ _EPILOG = """exit codes:
   3  incomplete: something that had to be compared was missing, stale or not comparable
 """
 
-_VERBS = (run, gate, calibrate, capture, compare, show, report, runs, watch, locate, faults, forecast, trajectory)
+_VERBS = (
+    run,
+    gate,
+    calibrate,
+    capture,
+    inputs,
+    map,
+    compare,
+    show,
+    report,
+    runs,
+    watch,
+    locate,
+    faults,
+    forecast,
+    trajectory,
+)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -43,21 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for verb in (
-        run,
-        gate,
-        calibrate,
-        capture,
-        compare,
-        show,
-        report,
-        runs,
-        watch,
-        locate,
-        faults,
-        forecast,
-        trajectory,
-    ):
+    for verb in _VERBS:
         verb.add_parser(verbs)
     for name, sub in verbs.choices.items():
         sub.add_argument("--model", default="ltx23", help="the binding to use (default: %(default)s)")

@@ -14,6 +14,7 @@ from parity.binding import (
     CaptureRequest,
     GateOutcome,
     GateRequest,
+    InputsRequest,
     LocateRequest,
     Progress,
     RunRequest,
@@ -25,6 +26,9 @@ from parity.calibrate.band import Bands
 from parity.calibrate.request import CalibrateRequest, Calibration
 from parity.chain import ChainRequest, Chains
 from parity.errors import BadInputError
+from parity.foreign.case_inputs import Given
+from parity.foreign.export import write_inputs
+from parity.foreign.inputs_manifest import InputsManifest
 from parity.judge import Budgets
 from parity.ltx23.blaming import Telling, job_of, locate_in, plant_all
 from parity.ltx23.calibration import BUDGET_LOCK, calibrate, committed_bands
@@ -32,6 +36,7 @@ from parity.ltx23.candidate import PORT, fingerprint
 from parity.ltx23.choice import chosen_suites, installed, known_release
 from parity.ltx23.fault import Fault
 from parity.ltx23.forecasting import open_generations
+from parity.ltx23.foreign_inputs import case_inputs
 from parity.ltx23.gate import Gate
 from parity.ltx23.generation import CASE as GENERATION
 from parity.ltx23.generation import Groups
@@ -178,6 +183,15 @@ class LTX23:
     def campaign_sources(self) -> list[Path]:
         """Give the folders of the port, the harness, and the reference's adapter and recordings."""
         return [Path(str(files(package))) for package in ("ltx_port", "parity", "reference_dumps")]
+
+    def inputs(self, request: InputsRequest, progress: Progress = silent) -> InputsManifest:
+        """Export the inputs and weights of a case for a port in any language."""
+        case, dtype = _one(request.case, request.dtype)
+        release = known_release(request.release) or installed() or PROVEN_LIVE
+        given = None if request.given is None else Given(request.given, request.taps)
+        with World(release=release) as world:
+            found = case_inputs(world, case, dtype, request.passes, request.command)
+            return write_inputs(request.output, found, given, progress)
 
     def compare_live(self, dump: Path, progress: Progress = silent) -> RunResult:
         """Run the port on the case of a dump, and judge it against the dump by the suite `recorded`."""

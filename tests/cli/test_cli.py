@@ -28,7 +28,10 @@ FLAGS = {
     "calibrate": "--case --dtype --help --jobs --json --lock --model --output --quiet --runs --stage --tighten",
     "capture": "--case --device --dtype --help --json --max-bytes --max-tokens --model --quiet --release --side "
     "--statistics --taps",
-    "compare": "--across-releases --details --help --history --html --json --live --model --output --quiet --suite",
+    "compare": "--across-releases --budgets --details --help --history --html --json --live --mapping --model "
+    "--output --quiet --suite",
+    "inputs": "--case --check --dtype --given --help --json --model --output --pass --quiet --release --taps",
+    "map": "--help --json --model --output --quiet --tolerance",
     "show": "--help --json --model --pattern --quiet --taps --verify",
     "report": "--against --details --help --history --html --json --markdown --model --quiet",
     "runs": "--help --json --model --quiet",
