@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from benchmarks.machine import describe
 from benchmarks.rounds import Timing, in_rounds
 from parity.capture import Probe, Recorder, Watch
-from parity.ltx23.stages import chosen_cases, stage_of
+from parity.ltx23.stages import Choice, chosen_cases, stage_of
 from parity.ltx23.world import World
 from parity.run.forward import Forward, Implementation
 from parity.run.statistics import StatisticsVisitor
@@ -143,7 +143,7 @@ def measure(cases: Sequence[str], rounds: int, progress: Console) -> tuple[list[
     rows: dict[tuple[str, str], Row] = {}
     missing: dict[str, str] = {}
     with World() as world, torch.no_grad(), tempfile.TemporaryDirectory() as folder:
-        runs = [(case, dtype, forward) for case in chosen_cases(tuple(cases)) for dtype in case.dtypes
+        runs = [(case, dtype, forward) for case in chosen_cases(Choice(tuple(cases))) for dtype in case.dtypes
                 for forward in world.forwards(case, dtype)]  # fmt: skip
         for case, dtype, forward in runs:
             progress.print(f"{case.id} {dtype} {forward.name}")

@@ -1,13 +1,16 @@
 """What a model brings to the harness: its cases, and how they are run and recorded."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Protocol
 
+from parity.blame import FaultOutcome, Located, Operations
+from parity.calibrate.band import Bands
+from parity.calibrate.request import CalibrateRequest, Calibration
 from parity.capture import Selection
 from parity.chain import ChainRequest, Chains
 from parity.chain.progress import Progress as Progress
@@ -18,6 +21,7 @@ from parity.judge import Budgets
 from parity.report import Report
 from parity.run.record import RunResult
 from parity.store import Manifest, WriteLimits
+from parity.taps import TapPlan
 from parity.trajectory import StepTaps
 
 
@@ -28,7 +32,9 @@ class RunRequest:
     `reference` is live (the running reference), recorded (dumps), or auto (live where it is installed, recorded for
     other releases). `release` is the one of the reference to follow; None: every one that can be judged here.
     `real_size` takes the cases at real size in the place of the tiny ones. `fault` plants a known fault in the
-    candidate; `attention` and `threads` vary how the candidate computes. `jobs` processes share the work.
+    candidate; `attention` and `threads` vary how the candidate computes. `jobs` processes share the work. `lockstep`
+    runs candidate and reference side by side and keeps no tap; with `share_weights` both hold the same tensors where
+    the weights are made on the device. `config` takes the cases of one configuration.
     """
 
     stages: tuple[str, ...] = ()
@@ -43,6 +49,9 @@ class RunRequest:
     attention: str = "auto"
     threads: int | None = None
     jobs: int = 1
+    lockstep: bool = False
+    share_weights: bool = False
+    config: str | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +95,38 @@ class CaptureRequest:
     device: str = "cpu"
     release: str | None = None
     statistics: bool = False
+
+
+@dataclass(frozen=True)
+class LocateRequest:
+    """What `ltx-parity locate` asks for: where a case goes wrong, live; or where a planted fault does.
+
+    Without `case`, `dtype` or `release` those of the fault are taken (the case's first dtype, the installed release).
+    """
+
+    case: str | None = None
+    dtype: str | None = None
+    fault: str | None = None
+    suite: str | None = None
+    release: str | None = None
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class CampaignRequest:
+    """What `ltx-parity faults` asks for; empty tuples mean all. `jobs` processes share the work.
+
+    Faults in `known` are not planted: their outcomes are there already.
+    """
+
+    stages: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    jobs: int = 1
+    known: frozenset[str] = frozenset()
+
+
+def unheard(_: FaultOutcome) -> None:
+    """Tell nobody of an outcome."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +174,18 @@ class Binding(Protocol):
         """Give a fresh budget table."""
         ...
 
+    def budget_lock(self) -> Path:
+        """Say where the record of the budgets is kept."""
+        ...
+
+    def bands(self) -> Bands:
+        """Give what error is legitimate at each tap of the cases that were calibrated."""
+        ...
+
+    def calibrate(self, request: CalibrateRequest, progress: Progress = silent) -> Calibration:
+        """Measure what error is legitimate, and write it down."""
+        ...
+
     def run(self, request: RunRequest, progress: Progress = silent) -> RunResult:
         """Run suites."""
         ...
@@ -145,12 +198,46 @@ class Binding(Protocol):
         """Record a case."""
         ...
 
+    def operations(self) -> Operations:
+        """Give the table of which part of the model each tap shows."""
+        ...
+
+    def plans(self, case: str, dtype: str, release: str) -> Sequence[TapPlan]:
+        """Lay out the taps of each pass of a case."""
+        ...
+
+    def implementation(self, producer: str, release: str) -> str:
+        """Give what the places of taps call the implementation that a dump is of."""
+        ...
+
+    def locate(self, request: LocateRequest, progress: Progress = silent) -> Located:
+        """Run a case until a pass diverges, and blame it."""
+        ...
+
+    def asked_faults(self, request: CampaignRequest) -> Sequence[str]:
+        """Name the faults that a campaign is about, known ones too, in the order in which they are registered."""
+        ...
+
+    def campaign(
+        self, request: CampaignRequest, progress: Progress = silent, found: Callable[[FaultOutcome], None] = unheard
+    ) -> Sequence[FaultOutcome]:
+        """Plant every fault that is asked for, one by one; `found` is told of each outcome at once."""
+        ...
+
+    def campaign_sources(self) -> Sequence[Path]:
+        """Give the folders whose files decide what a campaign finds."""
+        ...
+
     def inputs(self, request: InputsRequest, progress: Progress = silent) -> InputsManifest:
         """Export the inputs and weights of a case (`parity.foreign.export.write_inputs` writes them)."""
         ...
 
     def compare_live(self, dump: Path, progress: Progress = silent) -> RunResult:
         """Run the candidate on the case of a dump, and judge it against the dump."""
+        ...
+
+    def sources(self) -> list[Path]:
+        """Give the folders of the candidate's code, to watch for changes."""
         ...
 
     def numerics(self) -> Mapping[str, str]:

@@ -12,19 +12,27 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NoReturn
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from parity.binding import CaptureRequest, GateRequest, InputsRequest, Progress, RunRequest, silent
-from parity.chain import ChainRequest
+from parity.binding import (
+    CaptureRequest,
+    InputsRequest,
+    LocateRequest,
+    Progress,
+    RunRequest,
+    silent,
+)
+from parity.blame import Explainer, Located, Operations
+from parity.calibrate.band import Bands
 from parity.errors import BadInputError, IncompleteError
 from parity.foreign.case_inputs import Argument, CaseInputs, Given, PassInputs, WeightsFile
 from parity.foreign.export import write_inputs
 from parity.foreign.inputs_manifest import InputsManifest
 from parity.judge import Budgets
+from parity.plain_lacks import OfLargeModels
 from parity.run.dumps import require_same_origin
 from parity.run.forward import Forward, Implementation, Mode, observe
 from parity.run.judging import Bar, judge_forward
@@ -32,7 +40,7 @@ from parity.run.oracle import DriftOracle, LiveOracle, Oracle, RecordedOracle
 from parity.run.record import CaseResult, RunResult
 from parity.run.statistics import Statistics, StatisticsVisitor, require_suffix, take_statistics, write_statistics
 from parity.store import DroppedTap, Dump, DumpWriter, Manifest, content_hash
-from parity.taps import Catalogue
+from parity.taps import Catalogue, TapPlan
 from parity.taps.catalogue import Item
 
 SUITES = {
@@ -40,7 +48,6 @@ SUITES = {
     "drift": "both in bfloat16, against the reference in float32",
 }
 SIDES = ("candidate", "reference")
-_WHOLE_RUN = "a model whose whole run is a chain of links"
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -69,11 +76,12 @@ class PlainFault:
 
 
 @dataclass(frozen=True)
-class PlainBinding:
+class PlainBinding(OfLargeModels):
     """A model with one stage. The catalogue's implementations are `candidate` and `reference`.
 
     `weights` gives the weights by neutral names, the same at every call; `repeats` how often the catalogue's repeated
-    sections are laid out. Tensors of floating point follow the working precision.
+    sections are laid out; `operation_file` says which part of the model each tap shows, for blame. Tensors of floating
+    point follow the working precision.
     """
 
     name: str
@@ -87,6 +95,7 @@ class PlainBinding:
     repeats: Mapping[str, int] = field(default_factory=dict)
     release: str = "1"
     seed: int = 0
+    operation_file: Path | None = None
 
     def stages(self) -> Mapping[str, str]:
         """Name the one stage."""
@@ -127,11 +136,12 @@ class PlainBinding:
         ]
         if not jobs:
             raise BadInputError("run", "no suite applies to these precisions", "at least one", "choose others, or none")
-        budgets, results = self.budgets(), []
+        budgets, results, explainer = self.budgets(), [], Explainer(self.operations())
         with _threads(request.threads):
             for done, (suite, case, dtype) in enumerate(jobs):
                 progress(f"{suite} {case}", done, len(jobs))
-                results.append(self._judged(suite, case, dtype, request, budgets))
+                bar = Bar(suite, case, budgets, dtype, tuple(Mode), explainer=explainer)
+                results.append(self._judged(bar, request.fault))
         if not (request.cases or request.dtypes or request.fault):
             for suite in suites:
                 budgets.refuse_unused(suite)
@@ -214,26 +224,50 @@ class PlainBinding:
         found = CaseResult("live", case, self.known_cases[case].guards, told.dtype, tuple(results))
         return RunResult((found,), {"candidate": "candidate", "reference": str(dump), "release": self.release})
 
-    def gate(self, request: GateRequest, progress: Progress = silent) -> NoReturn:
-        """Refuse: nothing here runs on a certificate."""
-        self._lack("gate", "a model that a pipeline runs with certificates")
+    def operations(self) -> Operations:
+        """Give the table of which part of the model each tap shows; an empty one where there is no file."""
+        return Operations() if self.operation_file is None else Operations.load(self.operation_file)
 
-    def numerics(self) -> NoReturn:
-        """Refuse, as `chains` does."""
-        self._lack("forecast", _WHOLE_RUN)
+    def plans(self, case: str, dtype: str, release: str) -> list[TapPlan]:
+        """Lay out the taps of each pass of a case."""
+        self._refuse_elsewhere("plans", "cpu", release)
+        return [forward.plan for forward in self._forwards(case, _DTYPES[_known("dtype", dtype, _DTYPES)])]
 
-    def chains(self, request: ChainRequest) -> NoReturn:
-        """Refuse: this binding knows passes, and no run of several components."""
-        self._lack("forecast and trajectory", _WHOLE_RUN)
+    def implementation(self, producer: str, release: str) -> str:
+        """Give what the places of taps call the implementation that a dump is of: the name that it has there."""
+        return _known("side", producer, SIDES)
 
-    def step_taps(self) -> NoReturn:
-        """Refuse, as `chains` does."""
-        self._lack("trajectory", _WHOLE_RUN)
-
-    def _lack(self, verb: str, expected: str) -> NoReturn:
-        raise BadInputError(
-            f"{verb} of {self.name}", "not in a plain binding", expected, "write a parity.binding.Binding"
+    def locate(self, request: LocateRequest, progress: Progress = silent) -> Located:
+        """Run a case (without one, the first) and blame the first pass that diverges."""
+        self._refuse_elsewhere("locate", request.device, request.release)
+        fault = None if request.fault is None else _known("fault", request.fault, self.known_faults)
+        case = _known("case", request.case or next(iter(self.known_cases)), self.known_cases)
+        dtype = _DTYPES[_known("dtype", request.dtype or "float32", _DTYPES)]
+        suite = _known("suite", request.suite or "live", SUITES)
+        bar = Bar(suite, case, self.budgets(), dtype, tuple(Mode), explainer=Explainer(self.operations()))
+        progress(f"{suite} {case}", 0, 1)
+        found = self._judged(bar, fault)
+        return Located(
+            case=case,
+            dtype=found.dtype,
+            passes=len(found.forwards),
+            candidate="candidate",
+            reference="reference",
+            blame=next((forward.blame for forward in found.forwards if forward.blame is not None), None),
+            incomplete=tuple(line for forward in found.forwards for line in forward.incomplete),
         )
+
+    def sources(self) -> list[Path]:
+        """Give the folder of the catalogue, where the candidate's code is looked for."""
+        return [self.catalogue.parent]
+
+    def bands(self) -> Bands:
+        """Give none: budgets alone judge a small model."""
+        return Bands(())
+
+    def campaign_sources(self) -> list[Path]:
+        """Give what `sources` gives."""
+        return self.sources()
 
     @property
     def _catalogue(self) -> Catalogue:
@@ -258,20 +292,19 @@ class PlainBinding:
             self.known_faults[fault].plant(module)
         return Implementation(side, module, self.sides[side].call)  # type: ignore[arg-type]
 
-    def _judged(self, suite: str, case: str, dtype: torch.dtype, request: RunRequest, budgets: Budgets) -> CaseResult:
-        candidate, reference = self._model("candidate", dtype, request.fault), self._model("reference", dtype)
+    def _judged(self, bar: Bar, fault: str | None) -> CaseResult:
+        candidate, reference = self._model("candidate", bar.working, fault), self._model("reference", bar.working)
         truth = self._model("reference", torch.float32)
-        bar = Bar(suite, case, budgets, dtype, tuple(Mode))
         results = []
-        for forward in self._forwards(case, dtype):
+        for forward in self._forwards(bar.case, bar.working):
             oracle: Oracle = LiveOracle(reference, forward)
-            if suite == "drift":
+            if bar.suite == "drift":
                 # The truth gets the very numbers of the working precision.
                 wide = Forward(forward.name, _cast(forward.inputs, torch.float32), forward.plan)
                 oracle = DriftOracle((reference, forward), (truth, wide))
             results.append(judge_forward(candidate, oracle, forward, bar))
-        guards = self.known_cases[case].guards
-        return CaseResult(suite, case, guards, str(dtype).removeprefix("torch."), tuple(results))
+        guards = self.known_cases[bar.case].guards
+        return CaseResult(bar.suite, bar.case, guards, str(bar.working).removeprefix("torch."), tuple(results))
 
     def _refuse(self, request: RunRequest) -> None:
         """Refuse what a small model does not have."""
@@ -283,6 +316,8 @@ class PlainBinding:
         odd = {
             "--reference recorded": request.reference == "recorded",
             "--real-size": request.real_size,
+            "--live": request.lockstep,
+            "--config": request.config is not None,
             "--attention": request.attention != "auto",
         }
         self._refuse_first("run", odd)

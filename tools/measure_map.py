@@ -36,7 +36,7 @@ from parity.foreign.mapping import HIGH
 from parity.foreign.proposal import Proposal, ProposedPair, propose
 from parity.foreign.steps import run_steps
 from parity.ltx23.binding import BINDING
-from parity.ltx23.stages import chosen_cases
+from parity.ltx23.stages import Choice, chosen_cases
 from parity.ltx23.world import World, dtype_named
 from parity.store import Dump, content_hash
 from parity.store.bits import STORED_DTYPES, dtype_name
@@ -262,7 +262,7 @@ def taps(case: str, dtype: str, folder: Path) -> Sides:
 
 def weights(case: str, folder: Path) -> Sides:
     """Give what the official files hold, in their dtype, and the port's state dict in float32, which holds that."""
-    (chosen,) = chosen_cases((case,))
+    (chosen,) = chosen_cases(Choice(ids=(case,)))
     found = Sides(folder / "official.safetensors", {}, {})
     official: dict[str, Tensor] = {}
 
@@ -361,7 +361,7 @@ def _of_case(given: argparse.Namespace, case: str, folder: Path) -> Score:
 
 def _dtype(case: str, wanted: str) -> str:
     """Give the precision that was asked for, or the one that the case has."""
-    (chosen,) = chosen_cases((case,))
+    (chosen,) = chosen_cases(Choice(ids=(case,)))
     known = [str(dtype).removeprefix("torch.") for dtype in chosen.dtypes]
     return wanted if wanted in known else known[0]
 

@@ -5,6 +5,7 @@ import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from types import TracebackType
 from typing import Any
@@ -17,6 +18,15 @@ from parity.capture.visitors import Visitor
 from parity.errors import BadInputError, IncompleteError
 from parity.taps.plan import CallSite, TapPlan, Watched
 from parity.taps.port import Side, select, substitute
+
+# Which of several implementations that run beside each other is running now.
+_SIDE: ContextVar[object] = ContextVar("side", default=None)
+
+
+def as_another_side(run: Callable[[], None]) -> None:
+    """Run on a stack of its own: probes entered there do not see the calls of who runs beside, nor the other way."""
+    _SIDE.set(object())
+    run()
 
 
 class Probe:
@@ -51,6 +61,7 @@ class Probe:
 
     def __enter__(self) -> "Probe":
         """Install the hooks and read the resolved constants."""
+        self._side = _SIDE.get()
         try:
             for site in self._sites:
                 self._exit.enter_context(self._patched(site))
@@ -98,9 +109,12 @@ class Probe:
         owner = self._modules[watched.port.module] if known else select(self._root, path, watched.name)
         return select(owner, watched.port.select, watched.name)
 
-    def _hook_all(self) -> None:
+    def _watched_paths(self) -> list[str]:
         # A function is told apart by the innermost running module, so all of them have to be known then.
-        for path in [path for path, _ in self._root.named_modules()] if self._sites else list(self._by_module):
+        return [path for path, _ in self._root.named_modules()] if self._sites else list(self._by_module)
+
+    def _hook_all(self) -> None:
+        for path in self._watched_paths():
             self._hook(path)
 
     def _hook(self, path: str) -> None:
@@ -186,6 +200,9 @@ class Probe:
         signature = _signature(original) if any(w.port.side is Side.IN for w in taken) else None
 
         def watched_call(*args: Any, **kwargs: Any) -> Any:
+            # Another implementation may be running beside this one, and use the same function.
+            if _SIDE.get() is not self._side:
+                return original(*args, **kwargs)
             watched = self._call(site)
             inputs = [w for w in watched if w.port.side is Side.IN]
             changed = self._visit_inputs(signature, inputs, (args, kwargs)) if signature and inputs else None

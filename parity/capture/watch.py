@@ -21,21 +21,25 @@ class Watch(Probe):
     """A probe that leaves every value as it is.
 
     The `forward` of a tapped module is wrapped, which costs it one more call of a function: torch takes a slower way
-    through a module with hooks. Where an implementation shows taps in functions that its modules call, hooks are used
-    all the same. Unlike a hook it also sees a module whose `forward` is called directly.
+    through a module with hooks. Unlike a hook it also sees a module whose `forward` is called directly.
     """
 
     def _hook_all(self) -> None:
-        if self._sites:
-            super()._hook_all()
-            return
         # One entry for all modules, and few objects for each: otherwise collecting garbage takes most of the time.
         wrapped: list[tuple[nn.Module, _Forward | None]] = []
         self._exit.callback(_unwrap, wrapped)
-        for path, watched in self._by_module.items():
-            module = self._modules[path]
+        for path in self._watched_paths():
+            module, watched = self._modules[path], self._by_module.get(path, ())
             wrapped.append((module, module.__dict__.get("forward")))
-            module.__dict__["forward"] = self._watching(path, module, watched)
+            forward = self._watching(path, module, watched) if watched else module.forward
+            module.__dict__["forward"] = partial(self._running, path, forward) if self._sites else forward
+
+    def _running(self, path: str, forward: _Forward, *args: Any, **kwargs: Any) -> Any:
+        """Run a module and note meanwhile that it is the innermost one."""
+        self._stack.enter(path)
+        output = forward(*args, **kwargs)
+        self._require_all_calls(self._stack.leave(path))
+        return output
 
     def _watching(self, path: str, module: nn.Module, watched: Sequence[Watched]) -> _Forward:
         first = watched[0].port

@@ -46,11 +46,11 @@ def add_parser(verbs: Any) -> None:
 
 def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
     """Compare, report, and give the verdict as an exit code."""
-    return outcome.deliver(_result(arguments, screen), arguments, screen)
-
-
-def _result(arguments: argparse.Namespace, screen: Screen) -> RunResult:
     binding = load_binding(arguments.model)
+    return outcome.deliver(_result(binding, arguments, screen), binding.bands(), arguments, screen)
+
+
+def _result(binding: Binding, arguments: argparse.Namespace, screen: Screen) -> RunResult:
     if arguments.live == (arguments.candidate is not None):
         raise BadInputError(
             "compare",

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from parity.blame import Expectation, expectations
+
 Model = TypeVar("Model", bound=nn.Module)
 Plant = Callable[[Any], None]
 
@@ -25,6 +27,10 @@ class Fault:
     `first_tap` is the end of the tap's name, behind stage and pass. `config` replaces dotted keys of the
     configuration that the port reads, `plant` changes the loaded port (its root module). `case` and `forward` are a
     case and the pass in it that show the fault, in `dtype`, in `suite`, under `release`.
+
+    `hint` declares which hints would be right, as what the fault does decides: kinds, with the number, axis or tensor
+    that each has to state (parity/blame/expectation.py); it is empty where no value shows what is wrong.
+    `ltx-parity faults` judges blame by it.
     """
 
     id: str
@@ -38,6 +44,16 @@ class Fault:
     dtype: torch.dtype = torch.bfloat16
     suite: str = "exact"
     release: str = "1.0.0"
+    hint: str = ""
+
+    def __post_init__(self) -> None:
+        # What cannot be met is refused at once.
+        assert isinstance(self.hints, tuple), self.id
+
+    @property
+    def hints(self) -> tuple[Expectation, ...]:
+        """The hints of which each would be right; ValueError for a declaration that cannot be read."""
+        return expectations(self.hint)
 
     @property
     def tap(self) -> str:

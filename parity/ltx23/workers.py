@@ -11,7 +11,9 @@ from pathlib import Path
 import torch
 
 from parity.binding import Progress, silent
+from parity.blame import Explainer
 from parity.judge import Budgets
+from parity.ltx23.operations import operations
 from parity.ltx23.stages import CASES, FAULTS, budgets_of_all_stages, stage_of
 from parity.ltx23.suites import Job, run_job
 from parity.ltx23.world import Variation, World
@@ -28,11 +30,12 @@ class Bench:
     attention: str
     threads: int | None
     recordings: Path
+    share_weights: bool = False
 
     def world(self, release: str) -> World:
         """Give a world under a release."""
         fault = FAULTS[self.fault] if self.fault is not None else None
-        return World(torch.device(self.device), Variation(fault, self.attention), release)
+        return World(torch.device(self.device), Variation(fault, self.attention), release, self.share_weights)
 
 
 def run_here(planned: Sequence[Job], bench: Bench, budgets: Budgets, progress: Progress) -> list[CaseResult]:
@@ -49,10 +52,11 @@ def run_here(planned: Sequence[Job], bench: Bench, budgets: Budgets, progress: P
 def _results(
     planned: Sequence[Job], bench: Bench, budgets: Budgets, progress: Progress
 ) -> Iterator[tuple[Job, CaseResult]]:
+    explainer = Explainer(operations())
     for release, part in groupby(sorted(planned, key=lambda job: job.release), key=lambda job: job.release):
         with bench.world(release) as world:
             for job in part:
-                yield job, run_job(job, world, budgets, progress, bench.recordings)
+                yield job, run_job(job, world, budgets, progress, bench.recordings, explainer)
                 if job.case.real_size:
                     world.clear()
 
@@ -113,13 +117,17 @@ class _Order:
     passes: tuple[str, ...]
     every_mode: bool
     modes: tuple[Mode, ...]
+    lockstep: bool
 
     @staticmethod
     def of(job: Job) -> "_Order":
-        return _Order(job.suite, job.case.id, job.dtype, job.release, job.passes, job.every_mode, job.modes)
+        return _Order(
+            job.suite, job.case.id, job.dtype, job.release, job.passes, job.every_mode, job.modes, job.lockstep
+        )
 
     def job(self) -> Job:
-        return Job(self.suite, CASES[self.case], self.dtype, self.release, self.passes, self.every_mode, self.modes)
+        case = CASES[self.case]
+        return Job(self.suite, case, self.dtype, self.release, self.passes, self.every_mode, self.modes, self.lockstep)
 
 
 def _run_orders(orders: list[_Order], bench: Bench) -> tuple[list[CaseResult], frozenset[int]]:

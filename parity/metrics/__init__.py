@@ -1,7 +1,7 @@
 """One-pass, bounded-memory comparison of two tensors."""
 
 from parity.metrics.engines import engine_name
-from parity.metrics.equal import compare_equal
+from parity.metrics.equal import compare_equal, equal_by_norm
 from parity.metrics.fingerprint import Fingerprint
 from parity.metrics.fingerprints import Fingerprints, fingerprints
 from parity.metrics.histograms import ERROR_BINS, ULP_BINS
@@ -33,5 +33,6 @@ __all__ = [
     "compare",
     "compare_equal",
     "engine_name",
+    "equal_by_norm",
     "fingerprints",
 ]

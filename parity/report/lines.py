@@ -22,14 +22,15 @@ def verdict_line(report: Report) -> str:
     return f"{VERDICT_WORDS[report.exit_code].upper()}: {compared} ({standing})"
 
 
-def divergence_lines(report: Report) -> tuple[str, str] | None:
-    """The first tap over budget, and the evidence; None where no tap is over."""
+def divergence_lines(report: Report) -> tuple[str, ...] | None:
+    """The first tap over budget, the evidence, and what is blamed if that is known; None where no tap is over."""
     found = first_divergence(report)
     if found is None:
         return None
     place, case = found.tap.place, found.case
     where = f"{place.tap} ({case.suite}/{case.case}, {case.dtype}, {place.mode})"
-    return plain(where), plain(found.sentence)
+    blamed = [] if found.blame_sentence is None else [f"blame: {plain(found.blame_sentence)}"]
+    return plain(where), plain(found.sentence), *blamed
 
 
 def incomplete_lines(report: Report) -> list[str]:

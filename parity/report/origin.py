@@ -5,7 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from parity.blame import Blame
 from parity.judge import Verdict
+from parity.report.classes import class_of_tap
 from parity.report.numbers import error_text, plain, share_text
 from parity.report.record import ISOLATED, Figures, Measured, Report, ReportedCase, ReportedTap
 from parity.report.reduction import as_report
@@ -14,12 +16,21 @@ from parity.run.record import RunResult
 
 @dataclass(frozen=True, slots=True)
 class FirstDivergence:
-    """The first tap over budget, its isolated counterpart if there is one, and the evidence in one sentence."""
+    """The first tap over budget, its isolated counterpart if there is one, the evidence in one sentence, the blame."""
 
     case: ReportedCase
     tap: ReportedTap
     isolated: ReportedTap | None
     sentence: str
+    blame: Blame | None = None
+
+    @property
+    def blame_sentence(self) -> str | None:
+        """What is blamed, in one sentence: it begins with the tap where the error was born earlier than it shows."""
+        if self.blame is None:
+            return None
+        earlier = "" if self.blame.tap == self.tap.place.tap else f"at {self.blame.tap}: "
+        return f"{earlier}{self.blame.sentence} ({self.blame.evidence})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +52,9 @@ def first_divergence(run: RunResult | Report) -> FirstDivergence | None:
     # What is over budget was measured: `ReportedTap` admits nothing else.
     measured = tap.measured
     parts = [] if measured is None else [_excess(measured), *_place_of_error(measured.figures, tap.subject.shape)]
-    return FirstDivergence(case, tap, isolated, "; ".join([*parts, _birth(tap, isolated)]))
+    blame = next((f.blame for f in case.forwards if f.name == tap.place.forward), None)
+    sentence = "; ".join([*parts, _birth(tap, isolated), *_class(case, tap)])
+    return FirstDivergence(case, tap, isolated, sentence, blame)
 
 
 def birthplaces(cases: Iterable[ReportedCase], count: int) -> list[Birthplace]:
@@ -128,6 +141,11 @@ def _place_of_error(figures: Figures, shape: tuple[int, ...]) -> list[str]:
         worst = [f"{list(at.coordinates)} {at.candidate:.6g} for {at.reference:.6g}" for at in figures.worst]
         told.append(f"worst elements {', '.join(worst)}")
     return told
+
+
+def _class(case: ReportedCase, tap: ReportedTap) -> list[str]:
+    found = class_of_tap(case, tap)
+    return [] if found is None else [f"class {found.kind.value}: {found.evidence}"]
 
 
 def _birth(tap: ReportedTap, isolated: ReportedTap | None) -> str:

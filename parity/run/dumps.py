@@ -50,7 +50,7 @@ def compare_dumps(pair: DumpPair) -> RunResult:
             except IncompleteError as error:
                 incomplete.append(str(error))
     forward = ForwardResult("dumps", tuple(results), tuple(incomplete))
-    case = CaseResult(pair.suite, reference.case, "two dumps of one case", own.dtype, (forward,))
+    case = CaseResult(pair.suite, reference.case, "two dumps of one case", own.dtype, (forward,), reference.release)
     return RunResult((case,), _provenance(pair))
 
 

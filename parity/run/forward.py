@@ -2,28 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 import torch
 from torch import nn
 
-from parity.capture import Forcing, Probe, Recorder, Recording, Visitor, Watch, forced
+from parity.capture import Forcing, Mode, Probe, Recorder, Recording, Visitor, Watch, forced
 from parity.errors import IncompleteError, ParityError
 from parity.taps import TapPlan
 
-
-class Mode(Enum):
-    """What an implementation is fed while its taps are read.
-
-    CHAINED: its own values throughout. TEACHER_FORCED: each block receives the reference's block inputs.
-    ISOLATED: every tapped value is replaced by the reference's as soon as it has been read, so that each module
-    receives exactly what the reference's module received, and an error at a tap was born right there.
-    """
-
-    CHAINED = "chained"
-    TEACHER_FORCED = "teacher-forced"
-    ISOLATED = "isolated"
+__all__ = ["Forward", "Implementation", "Mode", "observe"]
 
 
 @dataclass(frozen=True)
@@ -56,19 +44,29 @@ def observe(
     tensor, or where the implementation fails.
     """
     recorder = Recorder()
-    names = {
+    visitor = forced(recorder, Forcing(forced_names(implementation, forward, mode), values or {}))
+    show(implementation, forward, visitor, forces=True)
+    return recorder.recording
+
+
+def forced_names(implementation: Implementation, forward: Forward, mode: Mode) -> frozenset[str]:
+    """Name the taps that a mode replaces."""
+    return {
         Mode.CHAINED: frozenset[str](),
         Mode.TEACHER_FORCED: forward.plan.boundaries,
         Mode.ISOLATED: frozenset(forward.plan.names) - forward.plan.constants(implementation.name),
     }[mode]
-    visitor = forced(recorder, Forcing(names, values or {}))
-    _run(implementation, forward, Probe(implementation.root, implementation.name, forward.plan, visitor))
-    return recorder.recording
+
+
+def show(implementation: Implementation, forward: Forward, visitor: Visitor, forces: bool) -> None:
+    """Run one pass and show every tap to a visitor, which may replace values if it `forces`; errors as of `observe`."""
+    kind = Probe if forces else Watch
+    _run(implementation, forward, kind(implementation.root, implementation.name, forward.plan, visitor))
 
 
 def watch(implementation: Implementation, forward: Forward, visitor: Visitor) -> None:
     """Run one pass and show every tap to a visitor that leaves it as it is; the errors are those of `observe`."""
-    _run(implementation, forward, Watch(implementation.root, implementation.name, forward.plan, visitor))
+    show(implementation, forward, visitor, forces=False)
 
 
 def _run(implementation: Implementation, forward: Forward, probe: Probe) -> None:

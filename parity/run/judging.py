@@ -1,11 +1,12 @@
 """One forward pass in three modes, every tap judged."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from parity.blame import Blame, Explainer
 from parity.capture import Recording
 from parity.errors import IncompleteError
 from parity.judge import Budgets, Measurement, TapResult, Verdict, judge
@@ -24,7 +25,8 @@ _BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 class Bar:
     """What a case is held to: its suite, its budgets, its working precision, and the modes to run.
 
-    `every_mode`: run them all even where the first one showed the reference's own bits at every tap.
+    `every_mode`: run them all even where the first one showed the reference's own bits at every tap. `explainer`
+    blames the first pass of a run that is over budget.
     """
 
     suite: str
@@ -33,6 +35,7 @@ class Bar:
     working: torch.dtype
     modes: Sequence[Mode] = tuple(Mode)
     every_mode: bool = True
+    explainer: Explainer | None = None
 
 
 def judge_forward(candidate: Implementation, oracle: Oracle, forward: Forward, bar: Bar) -> ForwardResult:
@@ -53,7 +56,7 @@ def judge_forward(candidate: Implementation, oracle: Oracle, forward: Forward, b
             if not (bar.every_mode or incomplete) and _all_identical(results, oracle):
                 # Forcing would replace every value by the same bits: nothing could come out differently. That each
                 # tap has a budget in the other modes too is still asked.
-                _ask_budgets(forward, bar, bar.modes[1:])
+                ask_budgets(forward, bar, bar.modes[1:])
                 break
     except IncompleteError as error:
         incomplete.append(str(error))
@@ -62,13 +65,24 @@ def judge_forward(candidate: Implementation, oracle: Oracle, forward: Forward, b
             f"{forward.name}: no tap compared; expected one or more; declare taps and modes for this pass"
         )
     gains = _gains(seen, oracle, forward) if not incomplete else {}
-    return ForwardResult(forward.name, tuple(results), tuple(incomplete), gains)
+    blame = _blame(results, seen, oracle, forward, bar)
+    return ForwardResult(forward.name, tuple(results), tuple(incomplete), gains, blame)
 
 
-def _ask_budgets(forward: Forward, bar: Bar, modes: Sequence[Mode]) -> None:
+def _blame(
+    results: Sequence[TapResult], seen: Mapping[Mode, Recording], oracle: Oracle, forward: Forward, bar: Bar
+) -> Blame | None:
+    over = {(result.place.tap, result.place.mode) for result in results if result.verdict is Verdict.OVER}
+    if bar.explainer is None or not over:
+        return None
+    return bar.explainer.explain(forward.plan, seen, oracle.values, lambda tap, mode: (tap, mode.value) in over)
+
+
+def ask_budgets(forward: Forward, bar: Bar, modes: Sequence[Mode]) -> None:
+    """Ask for the budget of every tap in modes that are not run; BadInputError where there is none."""
     for mode in modes:
         for tap in forward.plan:
-            bar.budgets.row(bar.suite, tap.name, mode.value, _name(bar.working))
+            bar.budgets.row(bar.suite, tap.name, mode.value, dtype_name(bar.working))
 
 
 def _all_identical(results: Sequence[TapResult], oracle: Oracle) -> bool:
@@ -95,8 +109,8 @@ class _Judging:
         """Judge one tap; IncompleteError where the two sides are not comparable."""
         own = self._seen[tap.name]
         reference, truth = _found(self._oracle.values, tap.name), _found(self._truth, tap.name)
-        _require_alike(tap.name, own, reference)
-        budget = self._bar.budgets.row(self._bar.suite, tap.name, self._mode.value, _name(self._bar.working))
+        require_alike(tap.name, own, reference)
+        budget = self._bar.budgets.row(self._bar.suite, tap.name, self._mode.value, dtype_name(self._bar.working))
         place = TapPlace(self._bar.case, self._forward.name, tap.name, tap.group, self._mode.value)
         return judge(place, self._measure(tap.name, own, reference, truth), budget, self._bar.working)
 
@@ -118,11 +132,16 @@ def same_bits(left: Tensor, right: Tensor) -> bool:
     """Whether two tensors of one dtype and shape hold the same bits (NaN payloads and signed zeros included)."""
     if left.dtype != right.dtype or left.shape != right.shape:
         return False
-    view = _BITS[left.element_size()]
-    return torch.equal(left.contiguous().view(view), right.contiguous().view(view).to(left.device))
+    return torch.equal(as_bits(left), as_bits(right).to(left.device))
 
 
-def _require_alike(name: str, own: Tensor, reference: Tensor) -> None:
+def as_bits(tensor: Tensor) -> Tensor:
+    """Give the tensor's bits as integers, of the same shape."""
+    return tensor.contiguous().view(_BITS[tensor.element_size()])
+
+
+def require_alike(name: str, own: Tensor, reference: Tensor) -> None:
+    """IncompleteError where two tensors are not of one shape and dtype."""
     for what, left, right in (
         ("shape", tuple(own.shape), tuple(reference.shape)),
         ("dtype", own.dtype, reference.dtype),
@@ -152,5 +171,6 @@ def _gains(seen: dict[Mode, Recording], oracle: Oracle, forward: Forward) -> dic
     return block_gains(forward.plan, seen[Mode.CHAINED], seen[Mode.TEACHER_FORCED], fed)
 
 
-def _name(dtype: torch.dtype) -> str:
+def dtype_name(dtype: torch.dtype) -> str:
+    """Give the name that budgets use."""
     return str(dtype).removeprefix("torch.")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from parity.blame import Blame
 from parity.errors import ExitCode
 from parity.judge import TapResult, Verdict
 
@@ -12,24 +13,26 @@ class ForwardResult:
     """One pass: every judged tap in data-path order within each mode, and what could not be compared.
 
     `gains` maps a block's group to how much it amplifies an error of its inputs (relative to relative);
-    a block that received no error has none.
+    a block that received no error has none. `blame` is for the first pass of a run that is over budget.
     """
 
     name: str
     taps: tuple[TapResult, ...]
     incomplete: tuple[str, ...]
     gains: Mapping[str, float] = field(default_factory=dict)
+    blame: Blame | None = None
 
 
 @dataclass(frozen=True)
 class CaseResult:
-    """One case of one suite in one precision."""
+    """One case of one suite in one precision; `release` is the reference's, empty where a model has none."""
 
     suite: str
     case: str
     guards: str
     dtype: str
     forwards: tuple[ForwardResult, ...]
+    release: str = ""
 
 
 @dataclass(frozen=True)

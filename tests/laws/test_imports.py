@@ -21,6 +21,8 @@ BREACHES = [
     ("The reference shares no code with the port", "reference_dumps/official/positions.py", "import ltx_port.errors"),
     ("Only the adapter imports the official packages", "parity/ltx23/world.py", "import ltx_core"),
     ("The parts of the engine are in layers", "parity/taps/plan.py", "import parity.run.forward"),
+    ("The parts of the engine are in layers", "parity/blame/locate.py", "import parity.run.forward"),
+    ("The engine knows no model", "parity/blame/operations.py", "import parity.ltx23.operations"),
     ("Parts of the transformer import in one direction", "ltx_port/transformer/rope.py",
      "import ltx_port.transformer.block"),
     ("The ends of the pipeline know nothing of what lies between them", "ltx_port/mp4/frames.py",

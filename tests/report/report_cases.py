@@ -64,8 +64,8 @@ def tap(kind, name="tap", mode="chained", group="group", case="case", forward="p
     return judge(TapPlace(case, forward, name, group, mode), measurement, budget, torch.bfloat16)
 
 
-def one_pass(*taps, incomplete=(), gains=None):
-    return ForwardResult("pass", tuple(taps), tuple(incomplete), gains or {})
+def one_pass(*taps, incomplete=(), gains=None, blame=None):
+    return ForwardResult("pass", tuple(taps), tuple(incomplete), gains or {}, blame)
 
 
 def one_case(*forwards, suite="drift", case="case", dtype="bfloat16"):

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_cases import BAD, GOOD, KINDS, one_case, one_pass, one_run, run_of, runs, tap
 
+from parity.blame import Blame, HintKind
 from parity.errors import BadInputError
 from parity.judge import Verdict
 from parity.report import as_report, from_document, to_document
@@ -118,7 +119,7 @@ def test_a_value_of_another_kind_is_refused_or_changes_nothing_but_itself(junk):
         assert after.exit_code is before.exit_code
 
 
-@pytest.mark.parametrize("value", [None, [], 3, {}, {"schema": "ltx-parity/run/2"}, {"schema": ["ltx-parity/run/1"]}])
+@pytest.mark.parametrize("value", [None, [], 3, {}, {"schema": "ltx-parity/run/1"}, {"schema": ["ltx-parity/run/2"]}])
 def test_another_schema_is_refused(value):
     with pytest.raises(BadInputError):
         from_document(value)
@@ -193,3 +194,32 @@ def test_provenance_and_reasons_are_kept_as_they_are():
     assert document["provenance"] == {"commit": "ab|\u202e"}
     assert document["cases"][0]["forwards"][0]["incomplete"] == ['a "b"\n']
     assert from_document(document).cases[0].forwards[0].gains == {"g": 1.25}
+
+
+BLAME = Blame(
+    "tap", "gate", "all of 4 elements differ", "equals *half*", "seen", HintKind.FACTOR, "isolated", {"a": "b>out"}
+)
+
+
+@pytest.mark.parametrize("blame", [BLAME, Blame("tap", None, "some", None, "seen")])
+def test_what_is_blamed_is_kept(blame):
+    run = one_run(one_case(one_pass(tap("over"), blame=blame)))
+    document = json.loads(json.dumps(to_document(run)))
+    assert from_document(document).cases[0].forwards[0].blame == blame
+    assert document["outcome"]["first_divergence"]["blame"].startswith(blame.sentence)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"kind": "guess"}, {"kind": 3}, {"part": 3}, {"tap": None}, {"places": []}, {"more": 1}, {"tap": "other"}],
+)
+def test_a_malformed_blame_is_refused(change):
+    document = to_document(one_run(one_case(one_pass(tap("over"), blame=BLAME))))
+    document["cases"][0]["forwards"][0]["blame"] |= change
+    with pytest.raises(BadInputError):
+        from_document(document)
+
+
+def test_a_blame_on_a_tap_within_its_budget_is_refused():
+    with pytest.raises(BadInputError, match="not over its budget"):
+        to_document(one_run(one_case(one_pass(tap("within"), blame=BLAME))))

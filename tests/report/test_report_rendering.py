@@ -1,12 +1,14 @@
 import html
 import itertools
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_cases import GOOD, in_terminal, names, one_case, one_pass, one_run, run_of, runs, tap
 
+from parity.blame import Blame
 from parity.errors import ExitCode
 from parity.report import as_report, from_document, to_document, to_markdown
 from parity.report.markdown import escaped
@@ -180,3 +182,14 @@ def test_numbers_are_short_and_never_flatter():
     assert [usage_text(value) for value in (0.0, 0.424, 1.0, 1.0001, 50.0, float("inf"))] == [
         "0%", "42%", "100%", "101%", ">999%", "inf"
     ]  # fmt: skip
+
+
+def test_the_blame_follows_the_evidence():
+    blame = Blame("tap", "gate", "all of 4 elements differ", "equals the reference times `0.5`", "seen so")
+    run = one_run(one_case(one_pass(tap("over"), blame=blame)))
+    told = "blame: gate: all of 4 elements differ; the candidate equals the reference times `0.5` (seen so)"
+    assert f"  {told}" in in_terminal(run, width=300)
+    assert f"<br>{told.replace('`', '&#96;')}" in to_markdown(run)
+    elsewhere = one_run(one_case(one_pass(tap("over"), tap("over", "first"), blame=replace(blame, tap="first"))))
+    assert "blame: at first: gate:" in in_terminal(elsewhere, width=300)
+    assert "blame" not in in_terminal(one_run(one_case(one_pass(tap("over")))), width=300)

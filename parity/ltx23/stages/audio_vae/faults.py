@@ -36,7 +36,11 @@ def _forward(modules: list[AnyModule], replacement: Callable[..., Any]) -> None:
         module.forward = MethodType(replacement, module)
 
 
-@FAULTS.planted("W1", first_tap="decoder.up2.upsample.dropped")
+@FAULTS.planted(
+    "W1",
+    first_tap="decoder.up2.upsample.dropped",
+    hint="shift: delayed by 1 sample; axis 2 | tensor: decoder.up2.upsample.conv; indices 0..2",
+)
 def first_frame_kept(model: nn.Module) -> None:
     """Causal upsampling without dropping the first frame, cut at the end instead."""
 
@@ -47,7 +51,7 @@ def first_frame_kept(model: nn.Module) -> None:
     _forward(_every(model, DropFirst), forward)
 
 
-@FAULTS.planted("ZA1", first_tap="decoder.unnormalized")
+@FAULTS.planted("ZA1", first_tap="decoder.unnormalized", hint="per-index: axis 2")
 def statistics_bin_major(model: nn.Module) -> None:
     """Statistics read as bin * channels + channel, not channel * bins + bin."""
     channels = model.get_submodule("decoder.unpatchify").channels
@@ -57,14 +61,14 @@ def statistics_bin_major(model: nn.Module) -> None:
         module.std = module.std.view(-1, channels).T.flatten()
 
 
-@FAULTS.planted("ZA2", first_tap="decoder.entry.padded")
+@FAULTS.planted("ZA2", first_tap="decoder.entry.padded", hint="shift: advanced by 1 sample; axis 2")
 def centred_in_time(model: nn.Module) -> None:
     """Convolutions padded on both sides in time, not in front only."""
     for conv in _every(model, CausalConv):
         conv.pad.time = (1, 1)
 
 
-@FAULTS.planted("ZA3", first_tap="decoder.mid0.norm_in", dtype=torch.float32)
+@FAULTS.planted("ZA3", first_tap="decoder.mid0.norm_in", hint="per-index: axis 2; axis 3", dtype=torch.float32)
 def epsilon_of_the_video_vae(model: nn.Module) -> None:
     """Pixel norm with the video autoencoder's epsilon, 1e-8."""
 
@@ -92,14 +96,16 @@ def swapped_ears(model: nn.Module) -> None:
         conv.weight = nn.Parameter(conv.weight.flip(1), requires_grad=False)
 
 
-@FAULTS.planted("ZA6", first_tap="encoder.down0.downsample.padded", **_WAVE)
+@FAULTS.planted(
+    "ZA6", first_tap="encoder.down0.downsample.padded", hint="shift: advanced by 2 samples; axis 2", **_WAVE
+)
 def downsampling_sees_the_future(model: nn.Module) -> None:
     """Strided convolution padded behind in time, as image autoencoders do."""
     for module in _every(model, Downsample):
         module.pad.time = (0, 2)
 
 
-@FAULTS.planted("ZA7", first_tap="encoder.means", **_WAVE)
+@FAULTS.planted("ZA7", first_tap="encoder.means", hint="tensor: encoder.exit.conv; indices 2..3", **_WAVE)
 def variances_for_means(model: nn.Module) -> None:
     """The second half of the moments taken, the log-variances."""
 
@@ -109,7 +115,7 @@ def variances_for_means(model: nn.Module) -> None:
     _forward(_every(model, Means), forward)
 
 
-@FAULTS.planted("ZA8", first_tap="encoder.normalized", **_WAVE)
+@FAULTS.planted("ZA8", first_tap="encoder.normalized", hint="per-index: axis 2", **_WAVE)
 def mean_in_other_units(model: nn.Module) -> None:
     """Latent divided by its deviation before, not after, its mean is taken off."""
 
@@ -135,7 +141,9 @@ def kaiser_window(model: nn.Module) -> None:
     _forward(_every(model, SincKernel), forward)
 
 
-@FAULTS.planted("ZA10", first_tap="front_end.resampled", case="audio-vae-wave", forward="wave_44k1")
+@FAULTS.planted(
+    "ZA10", first_tap="front_end.resampled", hint="layout: 160; axis 2", case="audio-vae-wave", forward="wave_44k1"
+)
 def phases_not_interleaved(model: nn.Module) -> None:
     """Resampled phases put one behind the other, not interleaved."""
     exact = PhaseFilter.forward
@@ -159,7 +167,7 @@ def symmetric_window(model: nn.Module) -> None:
     _forward(_every(model, HannWindow), forward)
 
 
-@FAULTS.planted("ZA12", first_tap="front_end.magnitude", **_WAVE)
+@FAULTS.planted("ZA12", first_tap="front_end.magnitude", hint="function: square of the reference", **_WAVE)
 def power_spectrum(model: nn.Module) -> None:
     """Power of the spectrum, not its magnitude."""
     exact = Magnitude.forward
@@ -170,7 +178,7 @@ def power_spectrum(model: nn.Module) -> None:
     _forward(_every(model, Magnitude), forward)
 
 
-@FAULTS.planted("ZA13", first_tap="front_end.magnitude", **_WAVE)
+@FAULTS.planted("ZA13", first_tap="front_end.magnitude", hint="edges: axis 3", **_WAVE)
 def silent_edges(model: nn.Module) -> None:
     """Edges of the waveform padded with silence, not reflected."""
     exact = Magnitude.forward
@@ -185,7 +193,7 @@ def silent_edges(model: nn.Module) -> None:
     _forward(_every(model, Magnitude), forward)
 
 
-@FAULTS.planted("ZA14", first_tap="front_end.mel_filters", **_WAVE)
+@FAULTS.planted("ZA14", first_tap="front_end.mel_filters", hint="per-index: axis 1", **_WAVE)
 def unit_height(model: nn.Module) -> None:
     """Mel filters of unit height, not of unit area."""
     exact = MelFilterBank.forward
@@ -209,7 +217,7 @@ def htk_scale(model: nn.Module) -> None:
         module._corners = MethodType(corners, module)  # type: ignore[method-assign]
 
 
-@FAULTS.planted("ZA16", first_tap="front_end.log_mel", **_QUIET)
+@FAULTS.planted("ZA16", first_tap="front_end.log_mel", hint="factor: 0.434294", **_QUIET)
 def decimal_logarithm(model: nn.Module) -> None:
     """Decimal logarithm, not the natural one."""
     exact = LogFloor.forward
@@ -220,7 +228,12 @@ def decimal_logarithm(model: nn.Module) -> None:
     _forward(_every(model, LogFloor), forward)
 
 
-@FAULTS.planted("ZA17", first_tap="front_end.log_mel", **_QUIET)
+@FAULTS.planted(
+    "ZA17",
+    first_tap="front_end.log_mel",
+    hint="function: exponential of it; exponential of the reference; 1e-05",
+    **_QUIET,
+)
 def floor_added(model: nn.Module) -> None:
     """Floor of the logarithm added, not clamped at."""
 

@@ -33,7 +33,7 @@ def _forward(model: nn.Module, kind: type[AnyModule], replacement: Callable[...,
         module.forward = MethodType(replacement, module)
 
 
-@FAULTS.planted("S7", first_tap="step00.video.combined")
+@FAULTS.planted("S7", first_tap="step00.video.combined", hint="rounding")
 def guider_in_the_other_precision(model: nn.Module) -> None:
     """Guidance computed in float32 and rounded, where the release rounds each operation."""
 
@@ -48,7 +48,9 @@ def guider_in_the_other_precision(model: nn.Module) -> None:
     _forward(model, Combine, combine)
 
 
-@FAULTS.planted("S8", first_tap="step00.video.std_wanted")
+@FAULTS.planted(
+    "S8", first_tap="step00.video.std_wanted", hint="statistic: root mean square; x0_cond; standard deviation"
+)
 def root_mean_square(model: nn.Module) -> None:
     """Contrast measured by the root mean square, not the standard deviation."""
 
@@ -58,7 +60,13 @@ def root_mean_square(model: nn.Module) -> None:
     _forward(model, Contrast, forward)
 
 
-@FAULTS.planted("ZD1", first_tap="step00.video.std_wanted", case="denoise-pairs", forward="pairs")
+@FAULTS.planted(
+    "ZD1",
+    first_tap="step00.video.std_wanted",
+    hint="statistic: mean of the samples' standard deviations; x0_cond",
+    case="denoise-pairs",
+    forward="pairs",
+)
 def contrast_per_sample(model: nn.Module) -> None:
     """Contrast measured in each sample, not over the whole batch."""
 
@@ -69,7 +77,12 @@ def contrast_per_sample(model: nn.Module) -> None:
 
 
 # In bfloat16 the two agree after rounding.
-@FAULTS.planted("P12", first_tap="step00.video.std_wanted", dtype=torch.float32)
+@FAULTS.planted(
+    "P12",
+    first_tap="step00.video.std_wanted",
+    hint="statistic: is the standard deviation (n); is its standard deviation (n - 1)",
+    dtype=torch.float32,
+)
 def biased_deviation(model: nn.Module) -> None:
     """Standard deviation divided by n, not n - 1."""
 
@@ -79,7 +92,7 @@ def biased_deviation(model: nn.Module) -> None:
     _forward(model, Contrast, forward)
 
 
-@FAULTS.planted("ZD2", first_tap="step00.video.combined")
+@FAULTS.planted("ZD2", first_tap="step00.video.combined", hint="rounding")
 def terms_first(model: nn.Module) -> None:
     """Guidance terms added up before they are added to the prediction."""
 
@@ -100,7 +113,7 @@ def rescale_of_the_rest(model: nn.Module) -> None:
     _forward(model, ContrastFactor, forward)
 
 
-@FAULTS.planted("ZD4", first_tap="step00.video.next")
+@FAULTS.planted("ZD4", first_tap="step00.video.next", hint="rounding")
 def velocity_not_rounded(model: nn.Module) -> None:
     """Euler step taken with the velocity in float32, before it is rounded."""
 
@@ -112,7 +125,7 @@ def velocity_not_rounded(model: nn.Module) -> None:
     _forward(model, EulerStep, forward)
 
 
-@FAULTS.planted("ZD5", first_tap="step00.video.interval")
+@FAULTS.planted("ZD5", first_tap="step00.video.interval", hint="sign")
 def backwards(model: nn.Module) -> None:
     """Steps towards noise: the interval's sign is wrong."""
 
@@ -122,7 +135,7 @@ def backwards(model: nn.Module) -> None:
     _forward(model, Interval, forward)
 
 
-@FAULTS.planted("ZD6", first_tap="step00.video.blended")
+@FAULTS.planted("ZD6", first_tap="step00.video.blended", hint="tensor: step00.video.guided")
 def clean_tokens_forgotten(model: nn.Module) -> None:
     """Clean tokens not blended in before the step."""
 
@@ -159,19 +172,19 @@ def _guidance(model: nn.Module, change: Callable[[Guidance, Text], Guidance]) ->
     _forward(model, GuidedDenoiser, forward)
 
 
-@FAULTS.planted("ZD8", first_tap="step00.pass_neg.video.context")
+@FAULTS.planted("ZD8", first_tap="step00.pass_neg.video.context", hint="tensor: pass_cond.video.context")
 def prompt_against_itself(model: nn.Module) -> None:
     """Negative pass told the positive prompt."""
     _guidance(model, lambda guidance, text: replace(guidance, negative=text))
 
 
-@FAULTS.planted("ZD9", first_tap="step00.audio.cfg")
+@FAULTS.planted("ZD9", first_tap="step00.audio.cfg", hint="factor: 0.5")
 def scale_of_the_other_stream(model: nn.Module) -> None:
     """Sound guided by the picture's scale."""
     _guidance(model, lambda guidance, _: replace(guidance, audio=replace(guidance.audio, cfg=guidance.video.cfg)))
 
 
-@FAULTS.planted("ZD10", first_tap="step00.pass_cond.video.timesteps")
+@FAULTS.planted("ZD10", first_tap="step00.pass_cond.video.timesteps", hint="broadcast: axis 1")
 def level_of_the_sample(model: nn.Module) -> None:
     """Every token told the noise level of the sample, clean ones too."""
     exact = TokenTimesteps.forward
@@ -182,7 +195,9 @@ def level_of_the_sample(model: nn.Module) -> None:
     _forward(model, TokenTimesteps, forward)
 
 
-@FAULTS.planted("ZD11", first_tap="schedule.sigmas", forward="default", **SCHEDULE)
+@FAULTS.planted(
+    "ZD11", first_tap="schedule.sigmas", hint="affine: 1.05556; minus; 0.0555556", forward="default", **SCHEDULE
+)
 def stretched_further(model: nn.Module) -> None:
     """Schedule stretched to another terminal level."""
 
@@ -193,7 +208,13 @@ def stretched_further(model: nn.Module) -> None:
     _forward(model, StretchSigmas, forward)
 
 
-@FAULTS.planted("ZD12", first_tap="schedule.shifted", forward="small_clip", **SCHEDULE)
+@FAULTS.planted(
+    "ZD12",
+    first_tap="schedule.shifted",
+    hint="function: reciprocal of it; 0.2471; reciprocal of the reference",
+    forward="small_clip",
+    **SCHEDULE,
+)
 def tokens_of_any_clip(model: nn.Module) -> None:
     """Schedule of 4096 tokens where that of the clip is asked for."""
     exact = ShiftedSchedule.forward
@@ -204,7 +225,7 @@ def tokens_of_any_clip(model: nn.Module) -> None:
     _forward(model, ShiftedSchedule, forward)
 
 
-@FAULTS.planted("ZD13", first_tap="step00.middle", **HQ)
+@FAULTS.planted("ZD13", first_tap="step00.middle", hint="formula: mean of", **HQ)
 def arithmetic_middle(model: nn.Module) -> None:
     """Midpoint in the noise level, not in its logarithm."""
 
@@ -226,7 +247,7 @@ def second_function_of_the_first(model: nn.Module) -> None:
     _forward(model, StepCoefficients, forward)
 
 
-@FAULTS.planted("ZD15", first_tap="step00.video.half_noise", **HQ)
+@FAULTS.planted("ZD15", first_tap="step00.video.half_noise", hint="affine: 0.8891; plus; 0.0415", **HQ)
 def noise_as_it_is_drawn(model: nn.Module) -> None:
     """Fresh noise not brought to mean 0 and deviation 1."""
 
@@ -236,7 +257,7 @@ def noise_as_it_is_drawn(model: nn.Module) -> None:
     _forward(model, FreshNoise, forward)
 
 
-@FAULTS.planted("ZD16", first_tap="step00.video.half_own", **HQ)
+@FAULTS.planted("ZD16", first_tap="step00.video.half_own", hint="tensor: half_fresh", **HQ)
 def variance_shared_linearly(model: nn.Module) -> None:
     """Own and fresh noise add up in level, not in variance."""
 
@@ -248,7 +269,7 @@ def variance_shared_linearly(model: nn.Module) -> None:
     _forward(model, FreshShare, forward)
 
 
-@FAULTS.planted("ZD17", first_tap="step00.video.anchor", **HQ)
+@FAULTS.planted("ZD17", first_tap="step00.video.anchor", hint="formula: half_noised", **HQ)
 def refined_once(model: nn.Module) -> None:
     """Anchor refined once, not a hundred times."""
 
@@ -259,7 +280,7 @@ def refined_once(model: nn.Module) -> None:
     _forward(model, Refine, forward)
 
 
-@FAULTS.planted("ZD18", first_tap="step00.video.following", **HQ)
+@FAULTS.planted("ZD18", first_tap="step00.video.following", hint="formula: video.anchor; video.blended_again", **HQ)
 def first_order(model: nn.Module) -> None:
     """Step finished by the second evaluation alone."""
 
@@ -269,7 +290,7 @@ def first_order(model: nn.Module) -> None:
     _forward(model, Finish, forward)
 
 
-@FAULTS.planted("ZD19", first_tap="step00.video.noise", **HQ)
+@FAULTS.planted("ZD19", first_tap="step00.video.noise", hint="tensor: step00.video.half_noise", **HQ)
 def one_generator(model: nn.Module) -> None:
     """Noise of the step drawn from the generator of midpoints, started anew."""
     exact = FreshNoise.forward

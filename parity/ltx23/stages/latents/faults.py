@@ -46,7 +46,7 @@ def mask_along_channels(port: Latents) -> None:
     _forward(port.prepare.video.noised, forward)
 
 
-@FAULTS.planted("N4", first_tap="video.noise.drawn", forward="text")
+@FAULTS.planted("N4", first_tap="video.noise.drawn", hint="layout: axes 1 and 2", forward="text")
 def noise_in_the_grid(port: Latents) -> None:
     """Noise drawn as channels, frames, rows, columns and then made tokens."""
 
@@ -57,7 +57,9 @@ def noise_in_the_grid(port: Latents) -> None:
     _forward(port.prepare.video.noise, forward)
 
 
-@FAULTS.planted("ZN1", first_tap="video.noise.drawn")
+@FAULTS.planted(
+    "ZN1", first_tap="video.noise.drawn", hint="shift: advanced by 9 samples; axis 1 | shift: advanced by 1152 samples"
+)
 def audio_draws_first(port: Latents) -> None:
     """Audio noise drawn before the video's."""
 
@@ -75,7 +77,7 @@ def audio_draws_first(port: Latents) -> None:
     _forward(port.prepare, forward)
 
 
-@FAULTS.planted("ZN2", first_tap="video.noise.drawn")
+@FAULTS.planted("ZN2", first_tap="video.noise.drawn", hint="zero")
 def noise_for_the_clip_alone(port: Latents) -> None:
     """Noise drawn for the clip's tokens alone, not for appended ones."""
     appended = 4
@@ -88,7 +90,12 @@ def noise_for_the_clip_alone(port: Latents) -> None:
     _forward(port.prepare.video.noise, forward)
 
 
-@FAULTS.planted("ZN3", first_tap="video.noise.noised")
+@FAULTS.planted(
+    "ZN3",
+    first_tap="video.noise.noised",
+    hint="formula: noise.drawn; noise.received.latent; noise.received.mask | "
+    "formula: noise.drawn; noise.received.clean; noise.received.mask | tensor: noise.drawn",
+)
 def noise_not_scaled(port: Latents) -> None:
     """Second stage started from noise alone: the first noise level not applied."""
     exact = AddNoise.forward
@@ -100,7 +107,7 @@ def noise_not_scaled(port: Latents) -> None:
         _forward(stream.noised, forward)
 
 
-@FAULTS.planted("ZN4", first_tap="video.noise.noised", case="latents-both", forward="batch")
+@FAULTS.planted("ZN4", first_tap="video.noise.noised", hint="rounding", case="latents-both", forward="batch")
 def noise_mixed_in_the_working_dtype(port: Latents) -> None:
     """Mask and mixture in the working dtype, not in float32."""
 
@@ -111,7 +118,7 @@ def noise_mixed_in_the_working_dtype(port: Latents) -> None:
     _forward(port.prepare.video.noised, forward)
 
 
-@FAULTS.planted("ZN5", first_tap="condition00.mask")
+@FAULTS.planted("ZN5", first_tap="condition00.mask", hint="affine: one minus")
 def strength_inverted(port: Latents) -> None:
     """Strength of a condition taken for how far it is denoised."""
     exact = ReplaceFrames.forward
@@ -122,7 +129,7 @@ def strength_inverted(port: Latents) -> None:
     _forward(port.prepare.video.replace, forward)
 
 
-@FAULTS.planted("ZN6", first_tap="condition01.mask")
+@FAULTS.planted("ZN6", first_tap="condition01.mask", hint="rounding: bfloat16")
 def strength_not_rounded(port: Latents) -> None:
     """Mask of appended tokens in float32, not rounded to the working dtype first."""
     exact = AppendKeyframe.forward
@@ -136,7 +143,7 @@ def strength_not_rounded(port: Latents) -> None:
     _forward(port.prepare.video.append, forward)
 
 
-@FAULTS.planted("ZN7", first_tap="condition01.positions")
+@FAULTS.planted("ZN7", first_tap="condition01.positions", hint="offset: minus; 0.333333")
 def keyframe_at_the_start(port: Latents) -> None:
     """Appended keyframe not moved to its frame."""
     exact = ShiftFrames.forward
@@ -147,7 +154,7 @@ def keyframe_at_the_start(port: Latents) -> None:
     _forward(port.prepare.video.append.positions.shift, forward)
 
 
-@FAULTS.planted("ZN8", first_tap="condition01.positions.pixels")
+@FAULTS.planted("ZN8", first_tap="condition01.positions.pixels", hint="offset: minus; 7")
 def keyframe_taken_for_a_first_frame(port: Latents) -> None:
     """Appended keyframe given the causal offset of a clip's first frame."""
     exact = PixelBounds.forward
@@ -158,7 +165,9 @@ def keyframe_taken_for_a_first_frame(port: Latents) -> None:
     _forward(port.prepare.video.append.positions.pixels, forward)
 
 
-@FAULTS.planted("ZN9", first_tap="condition00.positions", case="latents-both", forward="replaced_last")
+@FAULTS.planted(
+    "ZN9", first_tap="condition00.positions", hint="rounding: bfloat16", case="latents-both", forward="replaced_last"
+)
 def keyframe_positions_rounded(port: Latents) -> None:
     """Positions of an appended keyframe rounded to the working dtype, as the clip's own are."""
     exact = KeyframePositions.forward
@@ -169,7 +178,7 @@ def keyframe_positions_rounded(port: Latents) -> None:
     _forward(port.prepare.video.append.positions, forward)
 
 
-@FAULTS.planted("ZN10", first_tap="video.positions.pixels")
+@FAULTS.planted("ZN10", first_tap="video.positions.pixels", hint="offset: plus; 7")
 def first_frame_not_causal(port: Latents) -> None:
     """First latent frame taken to last eight pixel frames."""
     exact = PixelBounds.forward
@@ -180,7 +189,7 @@ def first_frame_not_causal(port: Latents) -> None:
     _forward(port.prepare.video.positions.pixels, forward)
 
 
-@FAULTS.planted("ZN11", first_tap="audio.positions.start")
+@FAULTS.planted("ZN11", first_tap="audio.positions.start", hint="offset: plus; 0.03")
 def audio_not_causal(port: Latents) -> None:
     """Audio latent frames placed without the causal offset."""
 
@@ -190,7 +199,7 @@ def audio_not_causal(port: Latents) -> None:
     _forward(port.prepare.audio.positions.seconds, forward)
 
 
-@FAULTS.planted("ZN12", first_tap="audio.tokens.latent")
+@FAULTS.planted("ZN12", first_tap="audio.tokens.latent", hint="layout: axis 2")
 def audio_bins_outside(port: Latents) -> None:
     """Audio tokens with their bins outside and their channels inside."""
 
@@ -200,7 +209,9 @@ def audio_bins_outside(port: Latents) -> None:
     _forward(port.prepare.audio.patchify, forward)
 
 
-@FAULTS.planted("ZN13", first_tap="video.tokens.latent", case="latents-stages", forward="stage2_text")
+@FAULTS.planted(
+    "ZN13", first_tap="video.tokens.latent", hint="layout: axis 1", case="latents-stages", forward="stage2_text"
+)
 def columns_before_rows(port: Latents) -> None:
     """Video tokens column by column, not row by row."""
 
@@ -210,7 +221,9 @@ def columns_before_rows(port: Latents) -> None:
     _forward(port.prepare.video.patchify, forward)
 
 
-@FAULTS.planted("ZN14", first_tap="video.end.latent", case="latents-stages", forward="stage2_text")
+@FAULTS.planted(
+    "ZN14", first_tap="video.end.latent", hint="layout: axes 3 and 4", case="latents-stages", forward="stage2_text"
+)
 def rows_and_columns_swapped(port: Latents) -> None:
     """Restored video with rows read as columns."""
 
@@ -220,7 +233,11 @@ def rows_and_columns_swapped(port: Latents) -> None:
     _forward(port.restore.video.unpatchify, forward)
 
 
-@FAULTS.planted("ZN15", first_tap="video.end.cleared.latent")
+@FAULTS.planted(
+    "ZN15",
+    first_tap="video.end.cleared.latent",
+    hint="shift: advanced by 4 samples; axis 1 | tensor: end.received; indices 4..11",
+)
 def appended_tokens_kept(port: Latents) -> None:
     """Appended tokens kept, and the clip's first ones dropped for them."""
     exact = ClearConditions.forward
@@ -231,7 +248,13 @@ def appended_tokens_kept(port: Latents) -> None:
     _forward(port.restore.video.clear, forward)
 
 
-@FAULTS.planted("ZN16", first_tap="condition01.clean", case="latents-both", forward="replaced_last")
+@FAULTS.planted(
+    "ZN16",
+    first_tap="condition01.clean",
+    hint="shift: delayed by 6 samples; axis 1",
+    case="latents-both",
+    forward="replaced_last",
+)
 def replaced_at_the_end(port: Latents) -> None:
     """Place of a replacement counted from the end of all tokens, appended ones among them."""
     exact = ReplaceFrames.forward
@@ -244,7 +267,7 @@ def replaced_at_the_end(port: Latents) -> None:
     _forward(port.prepare.video.replace, forward)
 
 
-@FAULTS.planted("ZN17", first_tap="video.positions.seconds", forward="images", **_NEWEST)
+@FAULTS.planted("ZN17", first_tap="video.positions.seconds", hint="rounding: bfloat16", forward="images", **_NEWEST)
 def rounded_positions_in_the_newest(port: Latents) -> None:
     """Release 1.2.0 with video positions rounded to the working dtype."""
     exact = VideoPositions.forward
@@ -255,20 +278,32 @@ def rounded_positions_in_the_newest(port: Latents) -> None:
     _forward(port.prepare.video.positions, forward)
 
 
-@FAULTS.planted("ZN18", first_tap="condition00.latent", forward="images", **_NEWEST)
+@FAULTS.planted(
+    "ZN18",
+    first_tap="condition00.latent",
+    hint="tensor: condition00.clean | tensor: condition00.tokens",
+    forward="images",
+    **_NEWEST,
+)
 def conditions_in_the_noisy_latent_of_the_newest(port: Latents) -> None:
     """Release 1.2.0 with conditions written into the noisy latent too."""
     port.prepare.video.replace.only_clean = False
     port.prepare.video.append.only_clean = False
 
 
-@FAULTS.planted("ZN19", first_tap="condition01.positions", forward="images", **_NEWEST)
+@FAULTS.planted("ZN19", first_tap="condition01.positions", hint="offset: plus; 0.291667", forward="images", **_NEWEST)
 def long_keyframes_in_the_newest(port: Latents) -> None:
     """Release 1.2.0 with keyframes that last eight frames."""
     port.prepare.video.append.positions.shift.one_frame = False
 
 
-@FAULTS.planted("ZN20", first_tap="video.noise.noised", dtype=torch.float32, **_NEWEST)
+@FAULTS.planted(
+    "ZN20",
+    first_tap="video.noise.noised",
+    hint="formula: noise.drawn; noise.received.latent; noise.received.mask",
+    dtype=torch.float32,
+    **_NEWEST,
+)
 def weighted_sum_in_the_newest(port: Latents) -> None:
     """Release 1.2.0 with noise mixed in by one weighted sum."""
     for stream in (port.prepare.video, port.prepare.audio):

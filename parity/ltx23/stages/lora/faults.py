@@ -34,7 +34,7 @@ def _forward(module: nn.Module, replacement: Callable[..., Any]) -> None:
     module.forward = MethodType(replacement, module)
 
 
-@FAULTS.planted("L2", first_tap="layer02.patchify_proj.product0")
+@FAULTS.planted("L2", first_tap="layer02.patchify_proj.product0", hint="zero")
 def keys_ignored(model: Fusing) -> None:
     """Layers outside of the blocks silently ignored, but for those of the timestep."""
 
@@ -44,7 +44,7 @@ def keys_ignored(model: Fusing) -> None:
     _products(model, forward, "_proj.weight")
 
 
-@FAULTS.planted("ZL1", first_tap=f"{_FIRST}.product0")
+@FAULTS.planted("ZL1", first_tap=f"{_FIRST}.product0", hint="factor: 0.8")
 def strength_twice(model: Fusing) -> None:
     """Strength applied to both factors."""
 
@@ -54,7 +54,7 @@ def strength_twice(model: Fusing) -> None:
     _products(model, forward)
 
 
-@FAULTS.planted("ZL2", first_tap=f"{_FIRST}.product0")
+@FAULTS.planted("ZL2", first_tap=f"{_FIRST}.product0", hint="factor: 2")
 def alpha_invented(model: Fusing) -> None:
     """Product scaled by an alpha of 8 over the rank."""
 
@@ -64,7 +64,12 @@ def alpha_invented(model: Fusing) -> None:
     _products(model, forward)
 
 
-@FAULTS.planted("ZL3", first_tap="layer01.transformer_blocks.0.attn1.to_k.product0", case="lora-wide-files")
+@FAULTS.planted(
+    "ZL3",
+    first_tap="layer01.transformer_blocks.0.attn1.to_k.product0",
+    hint="layout: axes 0 and 1",
+    case="lora-wide-files",
+)
 def factors_swapped(model: Fusing) -> None:
     """Product of square layers transposed, as if A and B had changed places."""
 
@@ -74,7 +79,7 @@ def factors_swapped(model: Fusing) -> None:
     _products(model, forward, ".to_k.")
 
 
-@FAULTS.planted("ZL4", first_tap=f"{_FIRST}.product0")
+@FAULTS.planted("ZL4", first_tap=f"{_FIRST}.product0", hint="rounding")
 def product_in_float32(model: Fusing) -> None:
     """Strength and product computed in float32 and rounded once, where the reference scales a bfloat16 B."""
 
@@ -84,7 +89,7 @@ def product_in_float32(model: Fusing) -> None:
     _products(model, forward)
 
 
-@FAULTS.planted("ZL5", first_tap=f"{_FIRST}.delta")
+@FAULTS.planted("ZL5", first_tap=f"{_FIRST}.delta", hint="tensor: layer00.adaln_single.linear.product1")
 def last_one_wins(model: Fusing) -> None:
     """Each LoRA overwrites the one in front of it."""
 
@@ -96,7 +101,7 @@ def last_one_wins(model: Fusing) -> None:
     model.load()
 
 
-@FAULTS.planted("ZL6", first_tap="layer00.transformer_blocks.0.attn1.to_q.delta", case="lora-many")
+@FAULTS.planted("ZL6", first_tap="layer00.transformer_blocks.0.attn1.to_q.delta", hint="rounding", case="lora-many")
 def added_one_by_one(model: Fusing) -> None:
     """Products added one after the other, rounding each time."""
 
@@ -111,7 +116,11 @@ def added_one_by_one(model: Fusing) -> None:
     model.load()
 
 
-@FAULTS.planted("ZL7", first_tap="loaded.patchify_proj.weight")
+@FAULTS.planted(
+    "ZL7",
+    first_tap="loaded.patchify_proj.weight",
+    hint="tensor: layer02.patchify_proj.base | term: layer02.patchify_proj.delta",
+)
 def not_loaded(model: Fusing) -> None:
     """Weights fused, but the checkpoint's own loaded."""
     model.load(fused=False)

@@ -39,7 +39,7 @@ def bt601(port: Mp4) -> None:
     _forward(_planes(port).to_yuv, forward)
 
 
-@FAULTS.planted("ZM2", first_tap="chunk00.luma_levels", **_NEWEST)
+@FAULTS.planted("ZM2", first_tap="chunk00.luma_levels", hint="affine: 1.16438; minus; 18.6301", **_NEWEST)
 def full_range(port: Mp4) -> None:
     """Levels over the full range from 0 to 255, not the limited one."""
     planes = _planes(port)
@@ -48,7 +48,7 @@ def full_range(port: Mp4) -> None:
 
 
 # In bfloat16 most levels are whole numbers already.
-@FAULTS.planted("ZM3", first_tap="chunk00.frames", dtype=torch.float32, **_NEWEST)
+@FAULTS.planted("ZM3", first_tap="chunk00.frames", hint="rounding", dtype=torch.float32, **_NEWEST)
 def rounded_levels(port: Mp4) -> None:
     """Levels rounded to bytes, not cut off."""
     exact = PackPlanes.forward
@@ -59,7 +59,7 @@ def rounded_levels(port: Mp4) -> None:
     _forward(_planes(port).pack, forward)
 
 
-@FAULTS.planted("ZM4", first_tap="chunk00.chroma", **_NEWEST)
+@FAULTS.planted("ZM4", first_tap="chunk00.chroma", hint="tensor: chunk00.yuv", **_NEWEST)
 def chroma_of_one_pixel(port: Mp4) -> None:
     """Chroma of the upper left pixel of four, not their mean."""
 
@@ -69,7 +69,12 @@ def chroma_of_one_pixel(port: Mp4) -> None:
     _forward(_planes(port).halve, forward)
 
 
-@FAULTS.planted("ZM5", first_tap="chunk00.frames", **_NEWEST)
+@FAULTS.planted(
+    "ZM5",
+    first_tap="chunk00.frames",
+    hint="permutation: indices 4 and 5; axis 1 | shift: axis 1 | reversal: axis 1",
+    **_NEWEST,
+)
 def chroma_planes_swapped(port: Mp4) -> None:
     """Red difference in front of the blue one."""
     exact = PackPlanes.forward
@@ -80,7 +85,7 @@ def chroma_planes_swapped(port: Mp4) -> None:
     _forward(_planes(port).pack, forward)
 
 
-@FAULTS.planted("ZM6", first_tap="chunk00.rgb", dtype=torch.float32, **_NEWEST)
+@FAULTS.planted("ZM6", first_tap="chunk00.rgb", hint="rounding", dtype=torch.float32, **_NEWEST)
 def rounded_bytes(port: Mp4) -> None:
     """Bytes of a PNG rounded, not cut off."""
 
@@ -90,7 +95,7 @@ def rounded_bytes(port: Mp4) -> None:
     _forward(port.rgb, forward)
 
 
-@FAULTS.planted("ZM7", first_tap="chunk00.frames")
+@FAULTS.planted("ZM7", first_tap="chunk00.frames", hint="reversal: axis 3 | permutation: indices 0 and 2; axis 3")
 def blue_first(port: Mp4) -> None:
     """Frames with blue first."""
 
@@ -113,13 +118,17 @@ def scaled_by_32768(port: Mp4) -> None:
     _samples(port, lambda waveform: (waveform.clamp(-1, 1) * 32768).int())
 
 
-@FAULTS.planted("ZM9", first_tap="samples")
+@FAULTS.planted("ZM9", first_tap="samples", hint="rounding")
 def rounded_samples(port: Mp4) -> None:
     """Samples rounded, not cut off."""
     _samples(port, lambda waveform: (waveform.clamp(-1, 1) * 32767).round())
 
 
-@FAULTS.planted("ZM10", first_tap="samples")
+@FAULTS.planted(
+    "ZM10",
+    first_tap="samples",
+    hint="reversal: axis 1 | permutation: indices 0 and 1; axis 1 | shift: half exchanged along axis 1",
+)
 def swapped_channels(port: Mp4) -> None:
     """Left and right swapped."""
     _samples(port, lambda waveform: waveform.flip(1).clamp(-1, 1) * 32767)

@@ -25,7 +25,7 @@ def _forward(module: nn.Module, replacement: Callable[..., Any]) -> None:
     module.forward = MethodType(replacement, module)
 
 
-@FAULTS.planted("ZP1", first_tap="picture")
+@FAULTS.planted("ZP1", first_tap="picture", hint="reversal: axis 2 | permutation: indices 0 and 2; axis 2")
 def blue_first(port: Picture) -> None:
     """Channels in the order blue, green, red."""
     exact = Read.forward
@@ -36,7 +36,11 @@ def blue_first(port: Picture) -> None:
     _forward(port.read, forward)
 
 
-@FAULTS.planted("ZP2", first_tap="even")
+@FAULTS.planted(
+    "ZP2",
+    first_tap="even",
+    hint="shift: advanced by 1 sample; axis 0; axis 1 | shift: advanced by 53 samples | shift: advanced by 159 samples",
+)
 def first_row_dropped(port: Picture) -> None:
     """Odd sides made even by leaving out the first row or column, not the last."""
 
@@ -58,7 +62,7 @@ def another_default(port: Picture) -> None:
     _forward(port.conditioning.degrade.still, forward)
 
 
-@FAULTS.planted("ZP4", first_tap="degraded")
+@FAULTS.planted("ZP4", first_tap="degraded", hint="tensor: shrunk.even")
 def not_compressed(port: Picture) -> None:
     """Not compressed at all."""
 
@@ -106,7 +110,7 @@ def stretched(port: Picture) -> None:
     _forward(port.conditioning.resize, forward)
 
 
-@FAULTS.planted("ZP9", first_tap="cropped", forward="upright")
+@FAULTS.planted("ZP9", first_tap="cropped", hint="shift: delayed by 1 sample; axis 4", forward="upright")
 def off_by_one(port: Picture) -> None:
     """Cut out one pixel further left."""
     exact = CentreCrop.forward
@@ -117,7 +121,7 @@ def off_by_one(port: Picture) -> None:
     _forward(port.conditioning.crop, forward)
 
 
-@FAULTS.planted("ZP10", first_tap="ranged")
+@FAULTS.planted("ZP10", first_tap="ranged", hint="affine: 0.5; plus | formula: cropped; 0.00392157")
 def from_zero_to_one(port: Picture) -> None:
     """Levels from 0 to 1, not from -1 to 1."""
 
@@ -127,7 +131,7 @@ def from_zero_to_one(port: Picture) -> None:
     _forward(port.conditioning.to_range, forward)
 
 
-@FAULTS.planted("ZP11", first_tap="ranged")
+@FAULTS.planted("ZP11", first_tap="ranged", hint="affine: 0.996094; minus; 0.00390625")
 def middle_at_128(port: Picture) -> None:
     """Levels around 128, so that white is below 1."""
 
@@ -137,7 +141,7 @@ def middle_at_128(port: Picture) -> None:
     _forward(port.conditioning.to_range, forward)
 
 
-@FAULTS.planted("ZP12", first_tap="ranged")
+@FAULTS.planted("ZP12", first_tap="ranged", hint="rounding")
 def in_the_working_dtype(port: Picture) -> None:
     """Levels rounded to the working dtype before they are scaled."""
 
@@ -147,7 +151,13 @@ def in_the_working_dtype(port: Picture) -> None:
     _forward(port.conditioning.to_range, forward)
 
 
-@FAULTS.planted("ZP13", first_tap="picture", forward="profile", **_NEWEST)
+@FAULTS.planted(
+    "ZP13",
+    first_tap="picture",
+    hint="reversal: axis 2 | permutation: indices 0 and 2; axis 2",
+    forward="profile",
+    **_NEWEST,
+)
 def profile_ignored(port: Picture) -> None:
     """Release 1.2.0 with the colour profile left out, and orientation as in 1.0.0."""
     port.read.release = replace(port.read.release, pictures_upright_in_srgb=False)

@@ -115,7 +115,7 @@ def generator_restarted(model: Generator) -> None:
     _starting(model.pipeline.second, restarted)
 
 
-@FAULTS.planted("E2", first_tap="stage2.audio.noisy")
+@FAULTS.planted("E2", first_tap="stage2.audio.noisy", hint="term: minus; 0.090625; stage1.eval01.audio.x0")
 def second_stage_forgets_the_sound(model: Generator) -> None:
     """Audio of the second stage begins from nothing, not from the first stage's latent."""
     _starting(model.pipeline.second, lambda start: start._replace(audio=AudioRequest(None, start.audio.noise_scale)))
@@ -149,13 +149,15 @@ def upsampled_without_its_statistics(model: Generator) -> None:
     components_replaced(model, upsampler=upsampler)
 
 
-@FAULTS.planted("E6", first_tap="stage1.video.noisy")
+@FAULTS.planted(
+    "E6", first_tap="stage1.video.noisy", hint="tensor: stage1.picture00.latent | tensor: stage1.video.clean"
+)
 def strengths_ignored(model: Generator) -> None:
     """Pictures kept wholly, whatever strength was asked for."""
     _asked(model, lambda asked: replace(asked, pictures=tuple(replace(p, strength=1.0) for p in asked.pictures)))
 
 
-@FAULTS.planted("E7", first_tap="prompt.video")
+@FAULTS.planted("E7", first_tap="prompt.video", hint="tensor: negative.video")
 def prompts_swapped(model: Generator) -> None:
     """Prompt and negative prompt in each other's place."""
     _asked(model, lambda asked: replace(asked, prompt=asked.negative_prompt, negative_prompt=asked.prompt))
@@ -173,7 +175,7 @@ def sound_of_the_other_stage(model: Generator) -> None:
     model.pipeline.release = replace(model.pipeline.release, sound_of_first_stage=True)
 
 
-@FAULTS.planted("E10", first_tap="stage2.picture00.pixels")
+@FAULTS.planted("E10", first_tap="stage2.picture00.pixels", hint="tensor: stage1.picture00.pixels")
 def pictures_fitted_once(model: Generator) -> None:
     """Pictures of the second stage are the first stage's pixels, enlarged."""
     fitted: list[Tensor] = []

@@ -32,7 +32,12 @@ def _forward(modules: list[AnyModule], replacement: Callable[..., Any]) -> None:
         module.forward = MethodType(replacement, module)
 
 
-@FAULTS.planted("T6", first_tap="tokens.ids", **_PROMPT)
+@FAULTS.planted(
+    "T6",
+    first_tap="tokens.ids",
+    hint="shift: delayed by 14 samples; axis 1 | shift: advanced by 114 samples; axis 1",
+    **_PROMPT,
+)
 def right_padding(model: nn.Module) -> None:
     """Prompts padded behind, not in front."""
     exact = PromptTokenizer.forward
@@ -45,7 +50,7 @@ def right_padding(model: nn.Module) -> None:
     _forward(_every(model, PromptTokenizer), forward)
 
 
-@FAULTS.planted("T8", first_tap="video.filled")
+@FAULTS.planted("T8", first_tap="video.filled", hint="reversal: axis 1")
 def reversed_text(model: nn.Module) -> None:
     """Text reversed when it is moved in front of its padding."""
 
@@ -71,7 +76,7 @@ def unstripped_prompt(model: nn.Module) -> None:
     _forward(_every(model, PromptTokenizer), forward)
 
 
-@FAULTS.planted("ZT2", first_tap="features.stacked", **_PROMPT)
+@FAULTS.planted("ZT2", first_tap="features.stacked", hint="tensor: gemma.layer02.out", **_PROMPT)
 def last_state_unnormed(model: nn.Module) -> None:
     """Last hidden state taken before Gemma's final norm."""
     exact = GemmaStates.forward
@@ -86,7 +91,7 @@ def last_state_unnormed(model: nn.Module) -> None:
     _forward(_every(model, GemmaStates), forward)
 
 
-@FAULTS.planted("ZT3", first_tap="features.normed")
+@FAULTS.planted("ZT3", first_tap="features.normed", hint="layout: axis 2")
 def layer_major(model: nn.Module) -> None:
     """Hidden states flattened layer by layer, not channel by channel."""
     exact = NormedLayers.forward
@@ -98,7 +103,7 @@ def layer_major(model: nn.Module) -> None:
     _forward(_every(model, NormedLayers), forward)
 
 
-@FAULTS.planted("ZT4", first_tap="features.normed")
+@FAULTS.planted("ZT4", first_tap="features.normed", hint="mask")
 def padding_kept(model: nn.Module) -> None:
     """Features of the padding not silenced."""
     exact = NormedLayers.forward
@@ -109,14 +114,14 @@ def padding_kept(model: nn.Module) -> None:
     _forward(_every(model, NormedLayers), forward)
 
 
-@FAULTS.planted("ZT5", first_tap="features.audio.scaled")
+@FAULTS.planted("ZT5", first_tap="features.audio.scaled", hint="factor: 1.41421")
 def video_width_for_audio(model: nn.Module) -> None:
     """Audio features scaled for the width of the video stream."""
     video, audio = _every(model, Rescale)
     audio.dim = video.dim
 
 
-@FAULTS.planted("ZT6", first_tap="features.video.scaled")
+@FAULTS.planted("ZT6", first_tap="features.video.scaled", hint="factor: 0.816497")
 def unscaled_features(model: nn.Module) -> None:
     """Features scaled by the ratio of the widths, not by its square root."""
 
@@ -126,7 +131,7 @@ def unscaled_features(model: nn.Module) -> None:
     _forward(_every(model, Rescale), forward)
 
 
-@FAULTS.planted("ZT7", first_tap="video.filled")
+@FAULTS.planted("ZT7", first_tap="video.filled", hint="shift: delayed by 37 samples; axis 1")
 def registers_from_the_first(model: nn.Module) -> None:
     """Registers counted from the end of the text, not from position 0."""
     exact = RegisterFill.forward
@@ -139,7 +144,9 @@ def registers_from_the_first(model: nn.Module) -> None:
     _forward(_every(model, RegisterFill), forward)
 
 
-@FAULTS.planted("ZT8", first_tap="video.rope.fraction")
+@FAULTS.planted(
+    "ZT8", first_tap="video.rope.fraction", hint="offset: plus; 0.000244141 | shift: advanced by 1 sample; axis 1"
+)
 def positions_from_one(model: nn.Module) -> None:
     """Positions of the text counted from 1."""
     exact = TokenPositions.forward
@@ -150,7 +157,7 @@ def positions_from_one(model: nn.Module) -> None:
     _forward(_every(model, TokenPositions), forward)
 
 
-@FAULTS.planted("ZT9", first_tap="block00.video.bias")
+@FAULTS.planted("ZT9", first_tap="block00.video.bias", hint="mask")
 def registers_masked(model: nn.Module) -> None:
     """Padding masked, where its registers are attended to like words."""
     exact = FullAttention.forward
@@ -163,7 +170,7 @@ def registers_masked(model: nn.Module) -> None:
     _forward(_every(model, FullAttention), forward)
 
 
-@FAULTS.planted("ZT10", first_tap="video.norm")
+@FAULTS.planted("ZT10", first_tap="video.norm", hint="tensor: block01.video.ff.residual")
 def no_last_norm(model: nn.Module) -> None:
     """No norm behind the last block of a connector."""
     for stream in ("video", "audio"):
@@ -172,7 +179,7 @@ def no_last_norm(model: nn.Module) -> None:
         _forward([norm], lambda _, x: x)
 
 
-@FAULTS.planted("ZT11", first_tap="block00.audio.attn.v")
+@FAULTS.planted("ZT11", first_tap="block00.audio.attn.v", hint="tensor: block00.audio.attn.k")
 def keys_for_values(model: nn.Module) -> None:
     """Key and value projections of the audio connector swapped."""
     attn = model.get_submodule("embeddings.audio.blocks.0.attn")
@@ -184,6 +191,7 @@ FAULTS.configured(
     "ZT12",
     "Length of the text's positions is the code's, not the file's",
     first_tap="config.video.max_pos",
+    hint="constant: 4096",
     config={"transformer.connector_positional_embedding_max_pos": [4096]},
     case="text-odd-config",
 )

@@ -37,7 +37,7 @@ def _forward(modules: list[AnyModule], replacement: Callable[..., Any]) -> None:
         module.forward = MethodType(replacement, module)
 
 
-@FAULTS.planted("R1", first_tap="video.self_rope.grid")
+@FAULTS.planted("R1", first_tap="video.self_rope.grid", hint="rounding")
 def float32_grid(model: DenoisedPrediction) -> None:
     """RoPE frequencies raised in float32, not float64."""
 
@@ -48,7 +48,11 @@ def float32_grid(model: DenoisedPrediction) -> None:
     _forward(_every(model, FrequencyGrid), forward)
 
 
-@FAULTS.planted("R2", first_tap="block00.video.self_attn.q_rope")
+@FAULTS.planted(
+    "R2",
+    first_tap="block00.video.self_attn.q_rope",
+    hint="layout: q_norm; rotated in neighbouring channels; channels 8 apart",
+)
 def interleaved_rotation(model: DenoisedPrediction) -> None:
     """RoPE pairs interleaved, not halved."""
 
@@ -61,7 +65,7 @@ def interleaved_rotation(model: DenoisedPrediction) -> None:
     _forward(_every(model, Rotate), forward)
 
 
-@FAULTS.planted("R5", first_tap="video.self_rope.fraction", case="guided-b1")
+@FAULTS.planted("R5", first_tap="video.self_rope.fraction", hint="rounding", case="guided-b1")
 def other_position_dtype(model: DenoisedPrediction) -> None:
     """Positions in another dtype than the release's."""
     exact = FractionalPositions.forward
@@ -74,7 +78,7 @@ def other_position_dtype(model: DenoisedPrediction) -> None:
     _forward(_every(model, FractionalPositions), forward)
 
 
-@FAULTS.planted("A1", first_tap="block00.video.self_attn.gated")
+@FAULTS.planted("A1", first_tap="block00.video.self_attn.gated", hint="factor: 0.5")
 def single_sigmoid(model: DenoisedPrediction) -> None:
     """Head gate is sigmoid, not 2 * sigmoid."""
 
@@ -84,7 +88,7 @@ def single_sigmoid(model: DenoisedPrediction) -> None:
     _forward(_every(model, HeadGate), forward)
 
 
-@FAULTS.planted("A4", first_tap="video.self_bias")
+@FAULTS.planted("A4", first_tap="video.self_bias", hint="mask")
 def mask_as_bias_of_one(model: DenoisedPrediction) -> None:
     """Self-attention mask added as a bias of one."""
 
@@ -108,7 +112,7 @@ def context_mask_invented(model: DenoisedPrediction) -> None:
     _forward([layer.attn.kernel for layer in _every(model, TextCrossLayer)], forward)
 
 
-@FAULTS.planted("D1", first_tap="block00.video.a2v.query_scale")
+@FAULTS.planted("D1", first_tap="block00.video.a2v.query_scale", hint="tensor: video.a2v.query_shift")
 def swapped_scale_and_shift(model: DenoisedPrediction) -> None:
     """AV tables read as shift, scale."""
     for rows in _every(model, AVCrossModulation):
@@ -121,14 +125,19 @@ def swapped_scale_and_shift(model: DenoisedPrediction) -> None:
             _forward([direction], forward)
 
 
-@FAULTS.planted("D4", first_tap="video.timestep_adaln.timestep")
+@FAULTS.planted("D4", first_tap="video.timestep_adaln.timestep", hint="factor: 0.001")
 def unscaled_timestep(model: DenoisedPrediction) -> None:
     """Timestep not multiplied by 1000."""
     for stream in _every(model, Stream):
         stream.timestep_scale.multiplier = 1.0
 
 
-@FAULTS.planted("X2", first_tap="video.av_scale_shift_adaln.timestep")
+@FAULTS.planted(
+    "X2",
+    first_tap="video.av_scale_shift_adaln.timestep",
+    hint="tensor: video.prompt_adaln.timestep | tensor: audio.av_scale_shift_adaln.timestep | "
+    "tensor: audio.av_gate_adaln.timestep",
+)
 def own_sigma(model: DenoisedPrediction) -> None:
     """AV cross-attention conditioned on the stream's own sigma."""
     exact = Stream.forward
@@ -139,14 +148,14 @@ def own_sigma(model: DenoisedPrediction) -> None:
     _forward(_every(model, Stream), forward)
 
 
-@FAULTS.planted("P4", first_tap="block00.video.a2v.query_scale")
+@FAULTS.planted("P4", first_tap="block00.video.a2v.query_scale", hint="tensor: audio.v2a.context_scale")
 def wrong_direction_rows(model: DenoisedPrediction) -> None:
     """Audio-to-video reads the rows of video-to-audio."""
     for rows in _every(model, AVCrossModulation):
         rows.audio_to_video.first = rows.video_to_audio.first
 
 
-@FAULTS.planted("P28", first_tap="block00.video.self_attn.shift")
+@FAULTS.planted("P28", first_tap="block00.video.self_attn.shift", hint="tensor: block01.video.self_attn.shift")
 def swapped_blocks(model: DenoisedPrediction) -> None:
     """Weights of blocks 0 and 1 swapped."""
     first, second, *_ = _every(model, Block)
@@ -155,7 +164,7 @@ def swapped_blocks(model: DenoisedPrediction) -> None:
     second.load_state_dict(weights)
 
 
-@FAULTS.planted("Z2", first_tap="video.timestep_adaln.sinusoid")
+@FAULTS.planted("Z2", first_tap="video.timestep_adaln.sinusoid", hint="shift: half exchanged along axis 1")
 def sine_first(model: DenoisedPrediction) -> None:
     """Timestep sinusoid with sines before cosines."""
     exact = SinusoidalTimestep.forward
@@ -166,7 +175,7 @@ def sine_first(model: DenoisedPrediction) -> None:
     _forward(_every(model, SinusoidalTimestep), forward)
 
 
-@FAULTS.planted("Z3", first_tap="video.self_rope.cos")
+@FAULTS.planted("Z3", first_tap="video.self_rope.cos", hint="shift: advanced by 2 samples")
 def padding_behind(model: DenoisedPrediction) -> None:
     """RoPE padding behind the frequencies, not in front."""
 
@@ -178,7 +187,7 @@ def padding_behind(model: DenoisedPrediction) -> None:
         rope._per_head = MethodType(per_head, rope)  # type: ignore[method-assign]
 
 
-@FAULTS.planted("Z4", first_tap="block00.video.a2v.k_rope")
+@FAULTS.planted("Z4", first_tap="block00.video.a2v.k_rope", hint="reversal: axis 1")
 def query_table_for_keys(model: DenoisedPrediction) -> None:
     """AV keys rotated with the time axis reversed."""
 
@@ -208,7 +217,9 @@ def sequential_exchange(model: DenoisedPrediction) -> None:
         exchange.video_to_audio.register_forward_pre_hook(norm_again)
 
 
-@FAULTS.planted("Z6", first_tap="block00.video.feed_forward.residual")
+@FAULTS.planted(
+    "Z6", first_tap="block00.video.feed_forward.residual", hint="formula: video.a2v.residual; video.feed_forward.out"
+)
 def ungated(model: DenoisedPrediction) -> None:
     """Feed-forward added without its gate."""
     exact = GatedResidual.forward
@@ -221,7 +232,7 @@ def ungated(model: DenoisedPrediction) -> None:
     _forward([layer.residual for layer in _every(model, FeedForwardLayer)], forward)
 
 
-@FAULTS.planted("Z7", first_tap="video.self_bias", case="guided-b2")
+@FAULTS.planted("Z7", first_tap="video.self_bias", hint="broadcast: index 0; axis 0", case="guided-b2")
 def first_sample_for_all(model: DenoisedPrediction) -> None:
     """Every sample gets the first sample's self-attention mask."""
     exact = SelfAttentionBias.forward
@@ -235,7 +246,13 @@ def first_sample_for_all(model: DenoisedPrediction) -> None:
 # Of the newest release, judged by its recordings: 1.0.0's arithmetic where they differ.
 
 
-@FAULTS.planted("ZR1", first_tap="video.av_scale_shift_adaln.timestep", suite="recorded", release="1.2.0")
+@FAULTS.planted(
+    "ZR1",
+    first_tap="video.av_scale_shift_adaln.timestep",
+    hint="broadcast: axis 0 | tensor: video.av_gate_adaln.timestep | tensor: audio.prompt_adaln.timestep",
+    suite="recorded",
+    release="1.2.0",
+)
 def scale_and_shift_of_the_other_stream(model: DenoisedPrediction) -> None:
     """AV scale and shift from the other stream's sigma, the same for every token."""
     exact = Stream.forward
@@ -250,7 +267,7 @@ def scale_and_shift_of_the_other_stream(model: DenoisedPrediction) -> None:
     _forward(_every(model, Stream), forward)
 
 
-@FAULTS.planted("ZR2", first_tap="video.self_rope.fraction", suite="recorded", release="1.2.0")
+@FAULTS.planted("ZR2", first_tap="video.self_rope.fraction", hint="rounding", suite="recorded", release="1.2.0")
 def rounded_positions(model: DenoisedPrediction) -> None:
     """Video positions rounded to bfloat16."""
     for stream in _every(model, Stream):
@@ -263,7 +280,13 @@ def rounded_positions(model: DenoisedPrediction) -> None:
             _forward([rope.fraction], forward)
 
 
-@FAULTS.planted("ZR3", first_tap="video.av_gate_adaln.timestep", suite="recorded", release="1.2.0")
+@FAULTS.planted(
+    "ZR3",
+    first_tap="video.av_gate_adaln.timestep",
+    hint="tensor: video.prompt_adaln.timestep | tensor: audio.av_gate_adaln.timestep",
+    suite="recorded",
+    release="1.2.0",
+)
 def gate_of_its_own_stream(model: DenoisedPrediction) -> None:
     """AV gate from the stream's own sigma too, like its scale and shift."""
     exact = Stream.forward
@@ -278,12 +301,14 @@ FAULTS.configured(
     "X1",
     "AV gate's timestep multiplier defaults to 1, ignoring the checkpoint",
     first_tap="config.video.av_gate_multiplier",
+    hint="constant: has 1; 1000",
     config={"transformer.av_ca_timestep_scale_multiplier": 1.0},
 )
 FAULTS.configured(
     "L7",
     "Norm epsilon taken from a code default, not from the checkpoint",
     first_tap="config.video.eps",
+    hint="constant: 1e-06",
     config={"transformer.norm_eps": 1e-06},
     case="odd-config",
 )
@@ -291,6 +316,7 @@ FAULTS.configured(
     "Z1",
     "RoPE theta taken from a code default, not from the checkpoint",
     first_tap="config.video.rope_theta",
+    hint="constant: 10000",
     config={"transformer.positional_embedding_theta": 10000.0},
     case="odd-config",
 )

@@ -19,27 +19,27 @@ def _forward(module: nn.Module, replacement: Callable[..., Any]) -> None:
     module.forward = MethodType(replacement, module)
 
 
-@FAULTS.planted("U1", first_tap="unnormalized")
+@FAULTS.planted("U1", first_tap="unnormalized", hint="tensor: latent_3x3x5.latent")
 def unwrapped(model: UpsampleVideo) -> None:
     """Not wrapped in un-normalize and normalize."""
     for statistics in (model.unnormalize, model.normalize):
         _forward(statistics, lambda _, latent: latent)
 
 
-@FAULTS.planted("ZU1", first_tap="normalized")
+@FAULTS.planted("ZU1", first_tap="normalized", hint="tensor: latent_3x3x5.upsampled")
 def not_normalized(model: UpsampleVideo) -> None:
     """Un-normalised, but not normalised again."""
     _forward(model.normalize, lambda _, latent: latent)
 
 
-@FAULTS.planted("ZU2", first_tap="unnormalized")
+@FAULTS.planted("ZU2", first_tap="unnormalized", hint="per-index: axis 1")
 def inverted_statistics(model: UpsampleVideo) -> None:
     """Normalised in front of the upsampler and un-normalised behind it."""
     for statistics, other in ((model.unnormalize, model.normalize), (model.normalize, model.unnormalize)):
         _forward(statistics, type(other).forward)
 
 
-@FAULTS.planted("ZU3", first_tap="enlarge.shuffled")
+@FAULTS.planted("ZU3", first_tap="enlarge.shuffled", hint="layout: 2 x 2; axes 2 and 3")
 def swapped_square(model: UpsampleVideo) -> None:
     """Rows and columns of the shuffled squares swapped."""
     exact = nn.PixelShuffle.forward
@@ -50,7 +50,7 @@ def swapped_square(model: UpsampleVideo) -> None:
     _forward(model.upsampler.enlarge.shuffle, forward)
 
 
-@FAULTS.planted("ZU4", first_tap="enlarge.folded")
+@FAULTS.planted("ZU4", first_tap="enlarge.folded", hint="layout: axes 0 and 1")
 def frames_not_folded(model: UpsampleVideo) -> None:
     """Latent cut into images without moving frames in front of channels."""
 
@@ -61,7 +61,7 @@ def frames_not_folded(model: UpsampleVideo) -> None:
     _forward(model.upsampler.enlarge.fold, forward)
 
 
-@FAULTS.planted("ZU5", first_tap="norm_in")
+@FAULTS.planted("ZU5", first_tap="norm_in", hint="per-index: axis 1; axis 2")
 def norm_frame_by_frame(model: UpsampleVideo) -> None:
     """Group norm over each frame alone, not over the clip."""
 
@@ -75,7 +75,7 @@ def norm_frame_by_frame(model: UpsampleVideo) -> None:
             _forward(module, forward)
 
 
-@FAULTS.planted("ZU6", first_tap="config.norm_groups")
+@FAULTS.planted("ZU6", first_tap="config.norm_groups", hint="constant: has 16; 32")
 def other_groups(model: UpsampleVideo) -> None:
     """Half as many groups of channels in the norms."""
     for module in model.upsampler.modules():
@@ -83,7 +83,9 @@ def other_groups(model: UpsampleVideo) -> None:
             module.num_groups //= 2
 
 
-@FAULTS.planted("ZU7", first_tap="enlarge.unfolded", case="upsampler-batch", forward="latent_2x3x2_b2")
+@FAULTS.planted(
+    "ZU7", first_tap="enlarge.unfolded", hint="layout: axes 0 and 2", case="upsampler-batch", forward="latent_2x3x2_b2"
+)
 def samples_mixed(model: UpsampleVideo) -> None:
     """Frames of two samples taken for alternating ones when they are unfolded."""
 

@@ -35,7 +35,7 @@ def _forward(model: nn.Module, kind: type[AnyModule], replacement: Callable[...,
         module.forward = MethodType(replacement, module)
 
 
-@FAULTS.planted("V2", first_tap="decode.pixels", **_DECODE)
+@FAULTS.planted("V2", first_tap="decode.pixels", hint="layout: 4 x 4; axes 3 and 4", **_DECODE)
 def rows_and_columns_swapped(model: nn.Module) -> None:
     """Channels go back to pixels with rows before columns."""
 
@@ -46,7 +46,7 @@ def rows_and_columns_swapped(model: nn.Module) -> None:
     _forward(model, Unpatchify, forward)
 
 
-@FAULTS.planted("V3", first_tap="decode.conv_in", case="vae-decode", forward="pass_batch")
+@FAULTS.planted("V3", first_tap="decode.conv_in", hint="edges: axis 3; axis 4", case="vae-decode", forward="pass_batch")
 def reflected_edges(model: nn.Module) -> None:
     """Rows and columns padded by reflection, not by zeros."""
 
@@ -57,7 +57,12 @@ def reflected_edges(model: nn.Module) -> None:
     _forward(model, nn.Conv3d, forward)
 
 
-@FAULTS.planted("ZV1", first_tap="decode.up1.drop_first", **_DECODE)
+@FAULTS.planted(
+    "ZV1",
+    first_tap="decode.up1.drop_first",
+    hint="shift: delayed by 1 sample; axis 2 | tensor: decode.up1.unfolded; indices 0..2",
+    **_DECODE,
+)
 def last_frame_dropped(model: nn.Module) -> None:
     """The last frame is dropped after time was doubled, not the first."""
 
@@ -67,7 +72,7 @@ def last_frame_dropped(model: nn.Module) -> None:
     _forward(model, DropFirstFrame, forward)
 
 
-@FAULTS.planted("ZV2", first_tap="decode.conv_in.padded", **_DECODE)
+@FAULTS.planted("ZV2", first_tap="decode.conv_in.padded", hint="shift: delayed by 1 sample; axis 2", **_DECODE)
 def decoder_pads_in_front(model: nn.Module) -> None:
     """The decoder pads in front only, as the encoder does."""
     for module in model.modules():
@@ -75,7 +80,7 @@ def decoder_pads_in_front(model: nn.Module) -> None:
             module.front, module.back = 2, 0
 
 
-@FAULTS.planted("ZV3", first_tap="encode.conv_in.padded", **_ENCODE)
+@FAULTS.planted("ZV3", first_tap="encode.conv_in.padded", hint="shift: advanced by 1 sample; axis 2", **_ENCODE)
 def encoder_pads_both_sides(model: nn.Module) -> None:
     """The encoder pads both sides, as the decoder does."""
     for module in model.modules():
@@ -83,7 +88,7 @@ def encoder_pads_both_sides(model: nn.Module) -> None:
             module.front, module.back = 1, 1
 
 
-@FAULTS.planted("ZV4", first_tap="decode.unnormalized", **_DECODE)
+@FAULTS.planted("ZV4", first_tap="decode.unnormalized", hint="per-index: axis 1", **_DECODE)
 def statistics_swapped(model: nn.Module) -> None:
     """The latent is scaled by the mean and shifted by the deviation."""
     for module in model.modules():
@@ -91,7 +96,7 @@ def statistics_swapped(model: nn.Module) -> None:
             module.mean, module.std = module.std, module.mean
 
 
-@FAULTS.planted("ZV5", first_tap="encode.latent", **_ENCODE)
+@FAULTS.planted("ZV5", first_tap="encode.latent", hint="tensor: encode.means", **_ENCODE)
 def not_normalized(model: nn.Module) -> None:
     """The encoder's latent is not normalised."""
 
@@ -101,7 +106,7 @@ def not_normalized(model: nn.Module) -> None:
     _forward(model, Normalize, forward)
 
 
-@FAULTS.planted("ZV6", first_tap="decode.eps", **_DECODE)
+@FAULTS.planted("ZV6", first_tap="decode.eps", hint="constant: 1e-06", **_DECODE)
 def larger_epsilon(model: nn.Module) -> None:
     """Norms have the epsilon of the audio half."""
     for module in model.modules():
@@ -119,7 +124,7 @@ def interleaved_groups(model: nn.Module) -> None:
     _forward(model, AverageGroups, forward)
 
 
-@FAULTS.planted("ZV8", first_tap="encode.down3.double_first", **_ENCODE)
+@FAULTS.planted("ZV8", first_tap="encode.down3.double_first", hint="shift: advanced by 1 sample; axis 2", **_ENCODE)
 def last_frame_doubled(model: nn.Module) -> None:
     """The last frame is doubled before time is halved, not the first."""
 
@@ -129,7 +134,12 @@ def last_frame_doubled(model: nn.Module) -> None:
     _forward(model, DoubleFirstFrame, forward)
 
 
-@FAULTS.planted("ZV9", first_tap="encode.means", **_ENCODE)
+@FAULTS.planted(
+    "ZV9",
+    first_tap="encode.means",
+    hint="shift: advanced by 1 sample; axis 1 | tensor: encode.conv_out; indices 1..16",
+    **_ENCODE,
+)
 def variance_kept(model: nn.Module) -> None:
     """The log-variance is taken for the last mean."""
 
@@ -139,7 +149,7 @@ def variance_kept(model: nn.Module) -> None:
     _forward(model, Means, forward)
 
 
-@FAULTS.planted("ZV10", first_tap="encode.patches", **_ENCODE)
+@FAULTS.planted("ZV10", first_tap="encode.patches", hint="layout: axis 1", **_ENCODE)
 def rows_before_columns(model: nn.Module) -> None:
     """Pixels go to channels with rows before columns."""
 
@@ -150,7 +160,7 @@ def rows_before_columns(model: nn.Module) -> None:
     _forward(model, Patchify, forward)
 
 
-@FAULTS.planted("ZV11", first_tap="decode.up1.unfolded", **_DECODE)
+@FAULTS.planted("ZV11", first_tap="decode.up1.unfolded", hint="layout: axes 3 and 4", **_DECODE)
 def box_reversed(model: nn.Module) -> None:
     """Channels are unfolded with rows fastest, not columns."""
 
@@ -163,7 +173,7 @@ def box_reversed(model: nn.Module) -> None:
     _forward(model, Unfold, forward)
 
 
-@FAULTS.planted("ZV12", first_tap="decode.frames")
+@FAULTS.planted("ZV12", first_tap="decode.frames", hint="rounding")
 def frames_rounded(model: nn.Module) -> None:
     """Bytes are rounded, not cut off."""
 
@@ -174,7 +184,7 @@ def frames_rounded(model: nn.Module) -> None:
     _forward(model, ToFrames, forward)
 
 
-@FAULTS.planted("ZV13", first_tap="tile01.mask.columns", **_TILES)
+@FAULTS.planted("ZV13", first_tap="tile01.mask.columns", hint="affine: 1.03125; minus; 0.03125", **_TILES)
 def ramps_from_zero(model: nn.Module) -> None:
     """Tiles fade in from zero in space as well, not only in time."""
     exact = Trapezoid.forward
@@ -185,7 +195,7 @@ def ramps_from_zero(model: nn.Module) -> None:
     _forward(model, Trapezoid, forward)
 
 
-@FAULTS.planted("ZV14", first_tap="tile02.mask.frames", **_TILES)
+@FAULTS.planted("ZV14", first_tap="tile02.mask.frames", hint="broadcast: axis 0", **_TILES)
 def latent_in_front_counts(model: nn.Module) -> None:
     """The latent frame by which a later tile starts earlier is not faded over, but counts in full."""
     exact = Trapezoid.forward
@@ -196,7 +206,7 @@ def latent_in_front_counts(model: nn.Module) -> None:
     _forward(model, Trapezoid, forward)
 
 
-@FAULTS.planted("ZV15", first_tap="stretch00.values", **_TILES)
+@FAULTS.planted("ZV15", first_tap="stretch00.values", hint="rounding", **_TILES)
 def masks_of_the_other_release(model: nn.Module) -> None:
     """Tiles are weighted in float32, as the newest release does."""
     for module in model.modules():
@@ -214,7 +224,13 @@ def seam_not_carried_over(model: nn.Module) -> None:
     _forward(model, CarryOver, forward)
 
 
-@FAULTS.planted("ZV17", first_tap="stretch00.pixels", case="vae-tiles-crowded", forward="pass_tiles")
+@FAULTS.planted(
+    "ZV17",
+    first_tap="stretch00.pixels",
+    hint="tensor: stretch00.values | formula: stretch00.weights",
+    case="vae-tiles-crowded",
+    forward="pass_tiles",
+)
 def not_divided(model: nn.Module) -> None:
     """Where masks add up to more than one, the sum of tiles is not divided."""
 
@@ -224,7 +240,9 @@ def not_divided(model: nn.Module) -> None:
     _forward(model, Divide, forward)
 
 
-@FAULTS.planted("ZV18", first_tap="tile00.mask.columns", case="vae-encode-tiles-long", forward="pass_both")
+@FAULTS.planted(
+    "ZV18", first_tap="tile00.mask.columns", hint="reversal: axis 0", case="vae-encode-tiles-long", forward="pass_both"
+)
 def cut_on_the_other_side(model: nn.Module) -> None:
     """Tiles to encode are cut off at the wrong end."""
     exact = CutOff.forward

@@ -45,6 +45,7 @@ def _activations_in(model: SoundDecoder, precision: torch.dtype) -> None:
 @FAULTS.planted(
     "W7",
     first_tap=f"{_FIRST_LAYER}.snake_in.snake",
+    hint="rounding: bfloat16",
     forward="clip_float32",
     suite="recorded",
     release="1.2.0",
@@ -54,7 +55,7 @@ def activations_in_bfloat16(model: SoundDecoder) -> None:
     _activations_in(model, torch.bfloat16)
 
 
-@FAULTS.planted("ZW1", first_tap=f"{_FIRST_LAYER}.snake_in.snake")
+@FAULTS.planted("ZW1", first_tap=f"{_FIRST_LAYER}.snake_in.snake", hint="rounding")
 def activations_in_float32(model: SoundDecoder) -> None:
     """Activations computed in float32 where the release computes in bfloat16."""
     _activations_in(model, torch.float32)
@@ -93,7 +94,7 @@ def swapped_scales(model: SoundDecoder) -> None:
         snake.alpha, snake.beta = snake.beta, snake.alpha
 
 
-@FAULTS.planted("ZW3", first_tap=f"{_FIRST_LAYER}.snake_in.snake")
+@FAULTS.planted("ZW3", first_tap=f"{_FIRST_LAYER}.snake_in.snake", hint="per-index: axis 1")
 def strength_not_exponentiated(model: SoundDecoder) -> None:
     """Strength of the activation read as a factor, not as a logarithm."""
 
@@ -104,7 +105,7 @@ def strength_not_exponentiated(model: SoundDecoder) -> None:
     _forward(_every(model, SnakeBeta), forward)
 
 
-@FAULTS.planted("ZW4", first_tap="base.stage00.mean")
+@FAULTS.planted("ZW4", first_tap="base.stage00.mean", hint="factor: 3")
 def summed_blocks(model: SoundDecoder) -> None:
     """Blocks of a stage added up, not averaged."""
 
@@ -114,7 +115,7 @@ def summed_blocks(model: SoundDecoder) -> None:
     _forward(_every(model, KernelMean), forward)
 
 
-@FAULTS.planted("ZW5", first_tap="bwe.padded")
+@FAULTS.planted("ZW5", first_tap="bwe.padded", hint="shift: advanced by 27 samples; axis 2")
 def centred_windows(model: SoundDecoder) -> None:
     """Waveform padded on both sides of the transform, not in front only."""
 
@@ -125,7 +126,7 @@ def centred_windows(model: SoundDecoder) -> None:
     _forward(_every(model, CausalPad), forward)
 
 
-@FAULTS.planted("ZW6", first_tap="bwe.log_mel")
+@FAULTS.planted("ZW6", first_tap="bwe.log_mel", hint="factor: 0.434294")
 def decimal_logarithm(model: SoundDecoder) -> None:
     """Mel bins compressed by the decimal logarithm, not the natural one."""
 
@@ -135,7 +136,13 @@ def decimal_logarithm(model: SoundDecoder) -> None:
     _forward(_every(model, LogCompression), forward)
 
 
-@FAULTS.planted("ZW7", first_tap="base.wave", case="vocoder-clips", forward="loud_bfloat16")
+@FAULTS.planted(
+    "ZW7",
+    first_tap="base.wave",
+    hint="function: above 1 | function: below -1",
+    case="vocoder-clips",
+    forward="loud_bfloat16",
+)
 def unclipped_waveform(model: SoundDecoder) -> None:
     """First waveform handed on without its clamp."""
 
@@ -145,7 +152,7 @@ def unclipped_waveform(model: SoundDecoder) -> None:
     _forward([model.vocoder.clip], forward)
 
 
-@FAULTS.planted("ZW8", first_tap=f"{_FIRST_LAYER}.snake_in.down")
+@FAULTS.planted("ZW8", first_tap=f"{_FIRST_LAYER}.snake_in.down", hint="shift: delayed by; 0.5; axis 2")
 def late_downsampling(model: SoundDecoder) -> None:
     """Halving of the rate one sample out of phase."""
 
@@ -157,7 +164,7 @@ def late_downsampling(model: SoundDecoder) -> None:
     _forward(_every(model, Downsample), forward)
 
 
-@FAULTS.planted("ZW9", first_tap="base.mel")
+@FAULTS.planted("ZW9", first_tap="base.mel", hint="layout: axis 1")
 def interleaved_channels(model: SoundDecoder) -> None:
     """Left and right bins of the mel frames interleaved, not one after the other."""
     exact = Generator.forward
@@ -169,7 +176,9 @@ def interleaved_channels(model: SoundDecoder) -> None:
     _forward(_every(model, Generator), forward)
 
 
-@FAULTS.planted("ZW10", first_tap="clipped", case="vocoder-clips", forward="loud_bfloat16")
+@FAULTS.planted(
+    "ZW10", first_tap="clipped", hint="function: hyperbolic tangent", case="vocoder-clips", forward="loud_bfloat16"
+)
 def soft_clipping(model: SoundDecoder) -> None:
     """Sound limited by tanh, not by a clamp."""
 
