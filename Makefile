@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 
 parity: $(INSTALLED)
 	@mkdir -p runs
-	$(BIN)/ltx-parity run --jobs 2 --output runs/latest
+	$(BIN)/ltx-parity run --jobs 2 --output runs/latest --history runs/history
 
 demo: $(INSTALLED)
 	$(BIN)/python tools/demo.py

@@ -1,18 +1,22 @@
 """What a model brings to the harness: its cases, and how they are run and recorded."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Protocol
 
 from parity.blame import FaultOutcome, Located, Operations
+from parity.calibrate.band import Bands
+from parity.calibrate.request import CalibrateRequest, Calibration
 from parity.capture import Selection
 from parity.chain import ChainRequest, Chains
 from parity.chain.progress import Progress as Progress
 from parity.chain.progress import silent as silent
 from parity.errors import BadInputError
+from parity.foreign.inputs_manifest import InputsManifest
 from parity.judge import Budgets
 from parity.report import Report
 from parity.run.record import RunResult
@@ -28,7 +32,9 @@ class RunRequest:
     `reference` is live (the running reference), recorded (dumps), or auto (live where it is installed, recorded for
     other releases). `release` is the one of the reference to follow; None: every one that can be judged here.
     `real_size` takes the cases at real size in the place of the tiny ones. `fault` plants a known fault in the
-    candidate; `attention` and `threads` vary how the candidate computes. `jobs` processes share the work.
+    candidate; `attention` and `threads` vary how the candidate computes. `jobs` processes share the work. `lockstep`
+    runs candidate and reference side by side and keeps no tap; with `share_weights` both hold the same tensors where
+    the weights are made on the device. `config` takes the cases of one configuration.
     """
 
     stages: tuple[str, ...] = ()
@@ -43,6 +49,9 @@ class RunRequest:
     attention: str = "auto"
     threads: int | None = None
     jobs: int = 1
+    lockstep: bool = False
+    share_weights: bool = False
+    config: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +80,10 @@ class GateOutcome:
 
 @dataclass(frozen=True)
 class CaptureRequest:
-    """What `ltx-parity capture` asks for: one case of one implementation in one precision, to one dump."""
+    """What `ltx-parity capture` asks for: one case of one implementation in one precision, to one dump.
+
+    `statistics`: to a document of fingerprints, without tensors; then there is nothing to limit.
+    """
 
     case: str
     side: str
@@ -82,6 +94,7 @@ class CaptureRequest:
     limits: WriteLimits = field(default_factory=WriteLimits)
     device: str = "cpu"
     release: str | None = None
+    statistics: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,6 +129,24 @@ def unheard(_: FaultOutcome) -> None:
     """Tell nobody of an outcome."""
 
 
+@dataclass(frozen=True)
+class InputsRequest:
+    """What `ltx-parity inputs` asks for: the inputs and weights of a case, in a folder for a port in any language.
+
+    `passes` narrows it to some passes. `given` is a dump of the reference, whose taps that match `taps` are exported
+    as well.
+    """
+
+    case: str
+    dtype: str
+    output: Path
+    command: str
+    passes: tuple[str, ...] = ()
+    release: str | None = None
+    given: Path | None = None
+    taps: tuple[str, ...] = ()
+
+
 class Binding(Protocol):
     """A model bound to the harness, found through the entry point group `parity.bindings`."""
 
@@ -141,6 +172,18 @@ class Binding(Protocol):
 
     def budgets(self) -> Budgets:
         """Give a fresh budget table."""
+        ...
+
+    def budget_lock(self) -> Path:
+        """Say where the record of the budgets is kept."""
+        ...
+
+    def bands(self) -> Bands:
+        """Give what error is legitimate at each tap of the cases that were calibrated."""
+        ...
+
+    def calibrate(self, request: CalibrateRequest, progress: Progress = silent) -> Calibration:
+        """Measure what error is legitimate, and write it down."""
         ...
 
     def run(self, request: RunRequest, progress: Progress = silent) -> RunResult:
@@ -181,12 +224,20 @@ class Binding(Protocol):
         """Plant every fault that is asked for, one by one; `found` is told of each outcome at once."""
         ...
 
-    def sources(self) -> Sequence[Path]:
+    def campaign_sources(self) -> Sequence[Path]:
         """Give the folders whose files decide what a campaign finds."""
+        ...
+
+    def inputs(self, request: InputsRequest, progress: Progress = silent) -> InputsManifest:
+        """Export the inputs and weights of a case (`parity.foreign.export.write_inputs` writes them)."""
         ...
 
     def compare_live(self, dump: Path, progress: Progress = silent) -> RunResult:
         """Run the candidate on the case of a dump, and judge it against the dump."""
+        ...
+
+    def sources(self) -> list[Path]:
+        """Give the folders of the candidate's code, to watch for changes."""
         ...
 
     def numerics(self) -> Mapping[str, str]:
@@ -203,11 +254,44 @@ class Binding(Protocol):
 
 
 def load_binding(name: str) -> Binding:
-    """Give an installed binding; BadInputError where there is none of that name."""
+    """Give an installed binding by name, or any by import path: `package.module:BINDING`.
+
+    BadInputError where there is none. The folder that the command runs in is looked into as well.
+    """
+    if ":" in name:
+        return _imported(name)
     found = {point.name: point for point in metadata.entry_points(group="parity.bindings")}
     if name not in found:
         raise BadInputError(
-            f"model {name!r}", "no such binding", f"one of {', '.join(sorted(found)) or 'none installed'}", "choose one"
+            f"model {name!r}",
+            "no such binding",
+            f"one of {', '.join(sorted(found)) or 'none installed'}, or package.module:BINDING",
+            "choose one",
         )
     binding: Binding = found[name].load()
     return binding
+
+
+def _imported(name: str) -> Binding:
+    module, _, attribute = name.partition(":")
+    here = str(Path.cwd())
+    # A script's own folder is on the path, and not the folder that it was started in.
+    sys.path.insert(0, here)
+    try:
+        binding: Binding = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise BadInputError(
+            f"model {name!r}", f"not found ({error})", "package.module:BINDING that can be imported", "correct it"
+        ) from error
+    finally:
+        sys.path.remove(here)
+    missing = [entry for entry in _NEEDED if not callable(getattr(binding, entry, None))]
+    if missing:
+        raise BadInputError(
+            f"model {name!r}", f"a {type(binding).__name__} without {missing[0]}", "a parity.binding.Binding", "add it"
+        )
+    return binding
+
+
+# What the verbs ask of a binding. One that cannot do something says so where it is asked, as parity.plain_binding does.
+_NEEDED = tuple(name for name in vars(Binding) if not name.startswith("_"))

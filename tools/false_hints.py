@@ -15,7 +15,7 @@ from parity.cli.options import commas, positive
 from parity.errors import BadInputError
 from parity.ltx23.controls import NOISES, Moved, moved
 from parity.ltx23.stage import Case
-from parity.ltx23.stages import chosen_cases, stage_of
+from parity.ltx23.stages import Choice, chosen_cases, stage_of
 from parity.ltx23.world import World
 
 
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--every", type=positive, default=1, help="look at every Nth value that is moved (default: 1)")
     try:
         arguments = parser.parse_args(argv)
-        cases = [case for case in chosen_cases(stages=arguments.stage) if not case.real_size]
+        cases = [case for case in chosen_cases(Choice(stages=arguments.stage)) if not case.real_size]
     except BadInputError as error:
         err.print(f"false_hints: {error}", markup=False)
         return 2

@@ -17,7 +17,7 @@ from parity.errors import BadInputError, ParityError
 from parity.ltx23.binding import BINDING, RECORDINGS
 from parity.ltx23.choice import installed
 from parity.ltx23.recording import recording_name
-from parity.ltx23.stages import chosen_cases, stage_of
+from parity.ltx23.stages import Choice, chosen_cases, stage_of
 from reference_dumps.lock import write_lock
 
 
@@ -34,7 +34,7 @@ def main() -> int:
         release = installed()
         if release is None:
             raise BadInputError("official LTX-2 code", "not installed", "a release that the port follows", "install it")
-        for case in (case for case in chosen_cases(stages=tuple(arguments.stage)) if case.recorded):
+        for case in (case for case in chosen_cases(Choice(stages=tuple(arguments.stage))) if case.recorded):
             for dtype in case.dtypes:
                 path = arguments.folder / recording_name(release, case, dtype)
                 path.parent.mkdir(parents=True, exist_ok=True)

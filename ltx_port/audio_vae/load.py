@@ -8,6 +8,7 @@ from ltx_port.audio_vae.encoder import AudioEncoder, WaveformEncoder
 from ltx_port.audio_vae.keys import STATISTICS_PREFIX, official_key
 from ltx_port.checkpoint.audio_config import AudioVaeConfig
 from ltx_port.checkpoint.file import CheckpointFile
+from ltx_port.checkpoint.meta import on_meta
 from ltx_port.checkpoint.strict import Part, load_strictly
 
 ENCODER_PREFIX = "audio_vae.encoder."
@@ -16,13 +17,13 @@ DECODER_PREFIX = "audio_vae.decoder."
 
 def build_audio_encoder(config: AudioVaeConfig) -> AudioEncoder:
     """Give the encoder without weights (on the meta device), in evaluation mode."""
-    with torch.device("meta"):
+    with on_meta("audio encoder"):
         return AudioEncoder(config).eval()
 
 
 def build_audio_decoder(config: AudioVaeConfig) -> AudioDecoder:
     """Give the decoder without weights (on the meta device), in evaluation mode."""
-    with torch.device("meta"):
+    with on_meta("audio decoder"):
         return AudioDecoder(config).eval()
 
 

@@ -1,6 +1,6 @@
 """The `audio_vae` and `vocoder` sections of a checkpoint's configuration."""
 
-from ltx_port.checkpoint.section import Count, Number, PositiveNumber, Section
+from ltx_port.checkpoint.section import Count, Depth, Number, PositiveNumber, Section
 
 
 class AudioLatentConfig(Section):
@@ -15,7 +15,7 @@ class AudioLatentConfig(Section):
     out_ch: Count
     ch: Count
     ch_mult: tuple[Count, ...]
-    num_res_blocks: Count
+    num_res_blocks: Depth
     attn_resolutions: tuple[Count, ...]
     dropout: Number
     mid_block_add_attention: bool

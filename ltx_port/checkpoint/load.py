@@ -5,6 +5,7 @@ import torch
 from ltx_port.checkpoint.config import TransformerConfig
 from ltx_port.checkpoint.file import CheckpointFile
 from ltx_port.checkpoint.key_map import TRANSFORMER_PREFIX, TransformerKeyMap
+from ltx_port.checkpoint.meta import on_meta
 from ltx_port.checkpoint.strict import Part, load_strictly
 from ltx_port.checkpoint.tensor_file import TensorSource
 from ltx_port.offload import stream_layers
@@ -18,7 +19,7 @@ _CONNECTORS = tuple(f"{TRANSFORMER_PREFIX}{stream}_embeddings_connector." for st
 
 def build_transformer(config: TransformerConfig, release: Release = NEWEST) -> Transformer:
     """Give the transformer without weights (on the meta device), in evaluation mode."""
-    with torch.device("meta"):
+    with on_meta("transformer"):
         return Transformer(config, release).eval()
 
 

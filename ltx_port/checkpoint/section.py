@@ -37,3 +37,6 @@ PositiveNumber = Annotated[int | float, PlainValidator(_positive_number)]
 
 Count = Annotated[int, Field(ge=1)]
 """A whole number from 1 up."""
+
+Depth = Annotated[int, Field(ge=1, le=512)]
+"""How often something is built in a row: far more than any model has, and few enough to be built in a moment."""

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 import torch
 from safetensors import SafetensorError, safe_open
 
+from ltx_port import strict_json
 from ltx_port.checkpoint.mapped import MappedTensors
 from ltx_port.errors import InputError
 
@@ -84,6 +85,7 @@ class TensorFile:
             # For its checks of the header alone: opened for torch, it reserves memory for the whole file.
             handle: Any = safe_open(path, framework="numpy")
             metadata = handle.metadata()
+            _require_one_meaning(path)
         except (SafetensorError, OSError, ValueError) as error:
             got = f"unreadable or truncated ({_one_line(error)})"
             raise InputError(str(path), got, "a whole safetensors file", _GET_AGAIN) from None
@@ -164,6 +166,12 @@ class TensorFile:
             expected = f"one of its {len(self._entries)} keys"
             raise InputError(str(self.path), f"no tensor {key!r}", expected, self.right_file)
         return self._entries[key]
+
+
+def _require_one_meaning(path: Path) -> None:
+    """Raise ValueError for a header with a key given twice, of which safetensors takes one without a word."""
+    with path.open("rb") as stream:
+        strict_json.parse(stream.read(int.from_bytes(stream.read(8), "little")).decode("utf-8"))
 
 
 def _entry(handle: Any, key: str) -> _Entry:

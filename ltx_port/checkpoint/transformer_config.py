@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from ltx_port.checkpoint.section import Count, Number, PositiveNumber, Section
+from ltx_port.checkpoint.section import Count, Depth, Number, PositiveNumber, Section
 
 OFFICIAL_AUDIO_IN_CHANNELS = 128
 """The width that the official code takes for audio tokens where the file does not state one."""
@@ -38,7 +38,7 @@ class TransformerConfig(Section):
     norm_num_groups: Count
     num_attention_heads: Count
     num_embeds_ada_norm: Count
-    num_layers: Count
+    num_layers: Depth
     num_vector_embeds: Count | None
     only_cross_attention: bool
     cross_attention_norm: bool
@@ -64,7 +64,7 @@ class TransformerConfig(Section):
     use_embeddings_connector: bool
     connector_attention_head_dim: Count
     connector_num_attention_heads: Count
-    connector_num_layers: Count
+    connector_num_layers: Depth
     connector_positional_embedding_max_pos: tuple[Count]
     connector_num_learnable_registers: Count
     connector_norm_output: bool

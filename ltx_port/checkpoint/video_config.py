@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from ltx_port.checkpoint.section import Count, Number, Section
+from ltx_port.checkpoint.section import Count, Depth, Number, Section
 
-BlockParameters = dict[Literal["num_layers", "multiplier"], Count]
+BlockParameters = dict[Literal["num_layers", "multiplier"], Depth]
 
 
 def _fitting_parameters(block: tuple[str, BlockParameters]) -> tuple[str, BlockParameters]:

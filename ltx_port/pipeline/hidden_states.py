@@ -1,16 +1,17 @@
 """Hidden states of prompts that Gemma computed elsewhere, in a safetensors file."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from ltx_port.checkpoint.file import CheckpointFile
 from ltx_port.checkpoint.tensor_file import TensorFile
 from ltx_port.errors import InputError
+from ltx_port.mp4.publish import published, system_errors
 from ltx_port.text import PromptStates
 from ltx_port.text.connector import REGISTERS
 from ltx_port.text.load import flat_width
@@ -82,12 +83,9 @@ def save_hidden_states(path: Path, prompts: Mapping[str, PromptStates]) -> None:
     """Write the states of prompts by role, whole or not at all; InputError where the file cannot be written."""
     tensors = {f"{role}.states": torch.cat(prompt.states).cpu() for role, prompt in prompts.items()}
     tensors |= {f"{role}.mask": prompt.mask[0].to(torch.float32).cpu() for role, prompt in prompts.items()}
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        save_file(tensors, partial)
-        partial.replace(path)
-    except OSError as error:
-        got = error.strerror or str(error)
-        raise InputError(str(path), got, "a file in a folder that can be written", "give another path") from None
-    finally:
-        partial.unlink(missing_ok=True)
+    with published(path) as partial, system_errors(path):
+        try:
+            save_file(tensors, partial)
+        except SafetensorError as error:
+            # A full disk is told in this way too.
+            raise OSError(" ".join(str(error).split())) from None

@@ -11,6 +11,7 @@ from ltx_port.checkpoint.strict import Part, load_strictly
 from ltx_port.errors import InputError
 from ltx_port.offload import stream_layers
 from ltx_port.text.gemma_weights import GEMMA_ROOT, GemmaWeights
+from ltx_port.text.library_refusals import library_refusals, require_object
 from ltx_port.text.transformers_import import transformers_importable
 
 if TYPE_CHECKING:
@@ -61,12 +62,14 @@ def load_gemma(root: Path, device: torch.device, dtype: torch.dtype, offload_lay
     `offload_layers` leaves the decoder layers' weights in host memory and streams them to the device, layer by layer.
     InputError where the folder is not one, or its weights are not exactly those that its config.json asks for, finite.
     """
-    config = _text_config(root)
-    states = build_gemma(config)
+    config, weights = _text_config(root), GemmaWeights(root)
+    _require_layers(config.num_hidden_layers, root)
+    with library_refusals(root / "config.json"):
+        states = build_gemma(config)
     keys = {name: PREFIX + name for name in states.model.state_dict()}
     part = Part("Gemma", keys, (PREFIX,), right_file=GEMMA_ROOT)
     on_host = (_LAYERS,) if offload_layers else ()
-    load_strictly(states.model, GemmaWeights(root), part, device, dtype, on_host)
+    load_strictly(states.model, weights, part, device, dtype, on_host)
     give_buffers(states, config, device)
     if offload_layers:
         stream_layers(list(states.model.layers), device)
@@ -89,15 +92,30 @@ def give_buffers(states: nn.Module, config: "Gemma3TextConfig", device: torch.de
     model.embed_tokens.embed_scale = torch.tensor(config.hidden_size**0.5).to(device)
 
 
+def _require_layers(told: object, root: Path) -> None:
+    """Refuse a number of layers that the weights do not have, before a list of so many is made."""
+    beginning = PREFIX + _LAYERS
+    keys = [key.removeprefix(beginning) for key in GemmaWeights(root).keys() if key.startswith(beginning)]  # noqa: SIM118
+    found = len({key.partition(".")[0] for key in keys})
+    if told != found:
+        got, expected = f"num_hidden_layers {told!r:.40}", f"{found}, as the weights have"
+        raise InputError(f"{root}: config.json", got, expected, GEMMA_ROOT)
+
+
 def _text_config(root: Path) -> "Gemma3TextConfig":
     if not (root / "config.json").is_file():
         raise InputError(str(root), "no config.json", "the folder of a Gemma 3 model", GEMMA_ROOT)
     with transformers_importable():
         from transformers import Gemma3Config
 
-    values, _ = Gemma3Config.get_config_dict(str(root), local_files_only=True)
-    if values.get("model_type") != "gemma3":
-        got = f"model_type {values.get('model_type')!r}"
+    told = require_object(root / "config.json")
+    if told.get("model_type") != "gemma3":
+        got = f"model_type {told.get('model_type')!r:.80}"
         raise InputError(f"{root}: config.json", got, "'gemma3', the model that LTX-2.3 was trained with", GEMMA_ROOT)
-    config: Any = Gemma3Config.from_dict(values).text_config
+    text = told.get("text_config")
+    if isinstance(text, dict) and "num_hidden_layers" in text:
+        _require_layers(text["num_hidden_layers"], root)
+    with library_refusals(root / "config.json"):
+        values, _ = Gemma3Config.get_config_dict(str(root), local_files_only=True)
+        config: Any = Gemma3Config.from_dict(values).text_config
     return config

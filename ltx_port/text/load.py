@@ -6,6 +6,7 @@ import torch
 
 from ltx_port.checkpoint.config import TransformerConfig
 from ltx_port.checkpoint.file import CheckpointFile
+from ltx_port.checkpoint.meta import on_meta
 from ltx_port.checkpoint.strict import Part, load_strictly
 from ltx_port.release import NEWEST, Release
 from ltx_port.text.connector import Connector, ConnectorShape
@@ -30,7 +31,7 @@ def connector_shape(config: TransformerConfig, stream: str) -> ConnectorShape:
 
 def build_connector(config: TransformerConfig, stream: str, release: Release = NEWEST) -> Connector:
     """Give the connector of a stream without weights (on the meta device), in evaluation mode."""
-    with torch.device("meta"):
+    with on_meta("connector"):
         return Connector(connector_shape(config, stream), release).eval()
 
 
@@ -39,7 +40,7 @@ def build_features(config: TransformerConfig, flat_dim: int) -> FeatureExtractor
 
     `flat_dim` is Gemma's width times the number of its hidden states, which the configuration does not say.
     """
-    with torch.device("meta"):
+    with on_meta("text projection"):
         return FeatureExtractor(flat_dim, config.inner_dim, config.audio_inner_dim).eval()
 
 

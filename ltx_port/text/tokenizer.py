@@ -10,11 +10,13 @@ from torch import Tensor, nn
 
 from ltx_port.errors import InputError
 from ltx_port.release import Release
+from ltx_port.text.library_refusals import library_refusals, require_object
 from ltx_port.text.transformers_import import transformers_importable
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+_SETTINGS = "tokenizer_config.json"
 PROMPT_TOKENS = 1024
 """The length that LTX-2.3 was trained with; longer prompts lose their end."""
 
@@ -67,5 +69,14 @@ def load_tokenizer(root: Path, release: Release, length: int = PROMPT_TOKENS) ->
     with transformers_importable():
         from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(str(root), local_files_only=True, model_max_length=length)
-    return PromptTokenizer(tokenizer, length, release)
+    if (root / _SETTINGS).is_file():
+        require_object(root / _SETTINGS)
+    with library_refusals(root / "tokenizer.json"):
+        # Code that a folder brings along is never run, nor is anybody asked whether it may be.
+        tokenizer = AutoTokenizer.from_pretrained(
+            str(root), local_files_only=True, trust_remote_code=False, model_max_length=length
+        )
+        made = PromptTokenizer(tokenizer, length, release)
+        # Some files are found out only when text comes: better now than after the weights have been loaded.
+        made(["a"], torch.device("cpu"))
+    return made

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ltx_port.checkpoint.config import parse_section, refuse_violations
 from ltx_port.checkpoint.file import CheckpointFile
-from ltx_port.checkpoint.section import Count, PositiveNumber, Section
+from ltx_port.checkpoint.section import Count, Depth, PositiveNumber, Section
 from ltx_port.checkpoint.supported import Violation, unsupported_values
 from ltx_port.checkpoint.tensor_file import TensorFile
 from ltx_port.errors import InputError
@@ -32,7 +32,7 @@ class UpsamplerConfig(Section):
     class_name: str = Field(alias="_class_name")
     in_channels: Count
     mid_channels: Count
-    num_blocks_per_stage: Count
+    num_blocks_per_stage: Depth
     dims: Count
     spatial_upsample: bool
     temporal_upsample: bool

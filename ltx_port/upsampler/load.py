@@ -3,6 +3,7 @@
 import torch
 
 from ltx_port.checkpoint.file import CheckpointFile
+from ltx_port.checkpoint.meta import on_meta
 from ltx_port.checkpoint.strict import Part, load_strictly
 from ltx_port.upsampler.config import UpsamplerConfig, UpsamplerFile
 from ltx_port.upsampler.keys import STATISTICS, STATISTICS_PREFIX, official_key
@@ -11,7 +12,7 @@ from ltx_port.upsampler.upsampler import UpsampleVideo
 
 def build_upsampler(config: UpsamplerConfig) -> UpsampleVideo:
     """Give the upsampler between its statistics, without weights (on the meta device), in evaluation mode."""
-    with torch.device("meta"):
+    with on_meta("upsampler"):
         return UpsampleVideo(config).eval()
 
 

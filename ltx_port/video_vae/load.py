@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from ltx_port.checkpoint.file import CheckpointFile
+from ltx_port.checkpoint.meta import on_meta
 from ltx_port.checkpoint.strict import load_strictly
 from ltx_port.checkpoint.video_config import VideoVaeConfig
 from ltx_port.release import NEWEST, Release
@@ -14,13 +15,13 @@ from ltx_port.video_vae.keys import decoder_part, encoder_part
 
 def build_video_encoder(config: VideoVaeConfig, release: Release = NEWEST) -> VideoEncoder:
     """Give the encoder without weights (on the meta device), in evaluation mode."""
-    with torch.device("meta"):
+    with on_meta("video encoder"):
         return VideoEncoder(config, release).eval()
 
 
 def build_video_decoder(config: VideoVaeConfig, release: Release = NEWEST) -> VideoDecoder:
     """Give the decoder without weights (on the meta device), in evaluation mode."""
-    with torch.device("meta"):
+    with on_meta("video decoder"):
         return VideoDecoder(config, release).eval()
 
 

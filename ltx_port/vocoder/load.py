@@ -4,6 +4,7 @@ import torch
 
 from ltx_port.checkpoint.audio_config import VocoderConfig
 from ltx_port.checkpoint.file import CheckpointFile
+from ltx_port.checkpoint.meta import on_meta
 from ltx_port.checkpoint.strict import Part, load_strictly
 from ltx_port.release import NEWEST, Release
 from ltx_port.vocoder.keys import PREFIX, vocoder_keys
@@ -12,7 +13,7 @@ from ltx_port.vocoder.model import Vocoder
 
 def build_vocoder(config: VocoderConfig, release: Release = NEWEST) -> Vocoder:
     """Give the vocoder without weights (on the meta device), in evaluation mode."""
-    with torch.device("meta"):
+    with on_meta("vocoder"):
         return Vocoder(config, release).eval()
 
 

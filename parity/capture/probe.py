@@ -2,10 +2,11 @@
 
 import importlib
 import inspect
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextvars import ContextVar
+from functools import lru_cache
 from types import TracebackType
 from typing import Any
 
@@ -15,65 +16,57 @@ from torch import Tensor, nn
 from parity.capture.call_stack import CallStack, Frame
 from parity.capture.visitors import Visitor
 from parity.errors import BadInputError, IncompleteError
-from parity.taps.plan import CallSite, TapPlan
-from parity.taps.port import Port, Side, select, substitute
+from parity.taps.plan import CallSite, TapPlan, Watched
+from parity.taps.port import Side, select, substitute
+
+# Which of several implementations that run beside each other is running now.
+_SIDE: ContextVar[object] = ContextVar("side", default=None)
 
 
-@dataclass(frozen=True)
-class _Watched:
-    """A tap and its port, bound once: a hook must never look its name up when it runs."""
-
-    name: str
-    port: Port
+def as_another_side(run: Callable[[], None]) -> None:
+    """Run on a stack of its own: probes entered there do not see the calls of who runs beside, nor the other way."""
+    _SIDE.set(object())
+    run()
 
 
 class Probe:
     """Watches one implementation through one forward pass.
 
     Used as a context manager around the call. Hooks and patched functions are gone when it ends, whatever
-    happened. After an undisturbed pass every declared tap has been seen once, else IncompleteError.
+    happened. After an undisturbed pass every declared tap has been seen once, else IncompleteError. With `next_pass`
+    between them it may watch several (constants are shown once).
     """
 
     def __init__(self, root: nn.Module, implementation: str, plan: TapPlan, visitor: Visitor):
         self._root, self._visitor = root, visitor
-        self._modules = dict(root.named_modules())
+        self._modules = _Modules(root)
         self._stack = CallStack()
         self._seen: set[str] = set()
         self._module_calls: Counter[str] = Counter()
-        self._expected = plan.names
-        self._by_module: dict[str, list[_Watched]] = defaultdict(list)
-        self._by_call: dict[tuple[str, str, str], list[_Watched]] = defaultdict(list)
-        self._constants: list[_Watched] = []
-        for tap in plan:
-            self._file(_Watched(tap.name, tap.ports[implementation]))
+        self._expected, self._by_module, self._by_call, self._constants = plan.filed(implementation)
         self._sites = plan.call_sites.get(implementation, ())
         self._exit = ExitStack()
+        self._require_modules()
 
-    def _file(self, watched: _Watched) -> None:
-        port = watched.port
-        if port.module not in self._modules and port.side is not Side.ATTR:
-            raise IncompleteError(
-                watched.name,
-                f"no module {port.module!r}",
-                "the module that the catalogue names",
-                "correct the catalogue",
-            )
-        if port.side is Side.ATTR:
-            self._constants.append(watched)
-        elif port.function is not None and port.call is not None:
-            self._by_call[port.module, port.function, port.call].append(watched)
-        else:
-            self._by_module[port.module].append(watched)
+    def _require_modules(self) -> None:
+        for group in (*self._by_module.values(), *self._by_call.values()):
+            watched = group[0]
+            if watched.port.module not in self._modules:
+                raise IncompleteError(
+                    watched.name,
+                    f"no module {watched.port.module!r}",
+                    "the module that the catalogue names",
+                    "correct the catalogue",
+                )
 
     def __enter__(self) -> "Probe":
         """Install the hooks and read the resolved constants."""
+        self._side = _SIDE.get()
         try:
             for site in self._sites:
                 self._exit.enter_context(self._patched(site))
             self._require_callers()
-            # A function is told apart by the innermost running module, so all of them have to be known then.
-            for path in self._modules if self._sites else list(self._by_module):
-                self._hook(path)
+            self._hook_all()
             for watched in self._constants:
                 self._show(watched.name, _constant(watched.name, self._attribute(watched)))
         except BaseException:
@@ -87,47 +80,64 @@ class Probe:
         """Remove every hook; then, unless something failed already, refuse a pass that lacked a tap."""
         self._exit.close()
         if error is None:
-            missing = [name for name in self._expected if name not in self._seen]
-            if missing:
-                raise IncompleteError(
-                    missing[0],
-                    f"not reached ({len(missing)} of {len(self._expected)} taps)",
-                    "every declared tap once",
-                    "correct the catalogue or its `when`, or the implementation left a step out",
-                )
+            self._require_all()
+
+    def next_pass(self) -> None:
+        """Be ready for another pass of the same plan; IncompleteError where the one before lacked a tap."""
+        self._require_all()
+        self._seen = {watched.name for watched in self._constants}
+        self._module_calls.clear()
+
+    def _require_all(self) -> None:
+        missing = [name for name in self._expected if name not in self._seen]
+        if missing:
+            raise IncompleteError(
+                missing[0],
+                f"not reached ({len(missing)} of {len(self._expected)} taps)",
+                "every declared tap once",
+                "correct the catalogue or its `when`, or the implementation left a step out",
+            )
 
     def _require_callers(self) -> None:
         for path in (path for site in self._sites for path in site.calls if path not in self._modules):
             raise IncompleteError(f"call site {path!r}", "no such module", "a module", "correct the catalogue")
 
-    def _attribute(self, watched: _Watched) -> Any:
+    def _attribute(self, watched: Watched) -> Any:
         # Configuration may sit on objects that are not modules, which only attributes lead to.
         path = [part for part in watched.port.module.split(".") if part]
-        module = self._modules.get(watched.port.module)
-        owner = select(self._root, path, watched.name) if module is None else module
+        known = watched.port.module in self._modules
+        owner = self._modules[watched.port.module] if known else select(self._root, path, watched.name)
         return select(owner, watched.port.select, watched.name)
+
+    def _watched_paths(self) -> list[str]:
+        # A function is told apart by the innermost running module, so all of them have to be known then.
+        return [path for path, _ in self._root.named_modules()] if self._sites else list(self._by_module)
+
+    def _hook_all(self) -> None:
+        for path in self._watched_paths():
+            self._hook(path)
 
     def _hook(self, path: str) -> None:
         module, watched = self._modules[path], self._by_module.get(path, [])
         inputs = [w for w in watched if w.port.side is Side.IN]
         outputs = [w for w in watched if w.port.side is Side.OUT]
-        signature = inspect.signature(module.forward) if inputs else None
+        signature = signature_of(module) if inputs else None
         running: list[int] = []
 
         def before(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any] | None:
             self._stack.enter(path)
             running.append(self._next_call(path, watched))
-            now = _of_call(inputs, running[-1])
+            now = of_call(inputs, running[-1])
             return self._visit_inputs(signature, now, (args, kwargs)) if signature is not None and now else None
 
         def after(_: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
             self._require_all_calls(self._stack.leave(path))
-            return self._visit_outputs(_of_call(outputs, running.pop()), output)
+            return self._visit_outputs(of_call(outputs, running.pop()), output)
 
         self._exit.callback(module.register_forward_pre_hook(before, with_kwargs=True).remove)
         self._exit.callback(module.register_forward_hook(after).remove)
 
-    def _next_call(self, path: str, watched: Sequence[_Watched]) -> int:
+    def _next_call(self, path: str, watched: Sequence[Watched]) -> int:
         index = self._module_calls[path]
         self._module_calls[path] += 1
         numbered = [w.port.occurrence for w in watched if w.port.occurrence is not None]
@@ -143,7 +153,7 @@ class Probe:
     def _visit_inputs(
         self,
         signature: inspect.Signature,
-        watched: Sequence[_Watched],
+        watched: Sequence[Watched],
         call: tuple[tuple[Any, ...], dict[str, Any]],
     ) -> tuple[Any, Any] | None:
         bound = signature.bind(*call[0], **call[1])
@@ -156,7 +166,7 @@ class Probe:
                 changed = True
         return (bound.args, bound.kwargs) if changed else None
 
-    def _visit_outputs(self, watched: Sequence[_Watched], output: Any) -> Any:
+    def _visit_outputs(self, watched: Sequence[Watched], output: Any) -> Any:
         for item in watched:
             new = self._show(item.name, select(output, item.port.select, item.name))
             if new is not None:
@@ -190,6 +200,9 @@ class Probe:
         signature = _signature(original) if any(w.port.side is Side.IN for w in taken) else None
 
         def watched_call(*args: Any, **kwargs: Any) -> Any:
+            # Another implementation may be running beside this one, and use the same function.
+            if _SIDE.get() is not self._side:
+                return original(*args, **kwargs)
             watched = self._call(site)
             inputs = [w for w in watched if w.port.side is Side.IN]
             changed = self._visit_inputs(signature, inputs, (args, kwargs)) if signature and inputs else None
@@ -210,7 +223,7 @@ class Probe:
                     "declare the calls of this pass in the catalogue: which one was left out cannot be told",
                 )
 
-    def _call(self, site: CallSite) -> Sequence[_Watched]:
+    def _call(self, site: CallSite) -> Sequence[Watched]:
         position = self._stack.count(site.function)
         if position is None or position[0] not in site.calls:
             return ()
@@ -226,6 +239,47 @@ class Probe:
         return self._by_call.get((path, site.function, declared[index]), ())
 
 
+class _Modules(dict[str, nn.Module]):
+    """The modules of a root by path, found when asked for: a plan names few of a large model's."""
+
+    def __init__(self, root: nn.Module):
+        super().__init__({"": root})
+
+    def __contains__(self, path: object) -> bool:
+        return isinstance(path, str) and self._found(path) is not None
+
+    def __missing__(self, path: str) -> nn.Module:
+        found = self._found(path)
+        if found is None:
+            raise KeyError(path)
+        return found
+
+    def _found(self, path: str) -> nn.Module | None:
+        if path not in self.keys():
+            parent, _, name = path.rpartition(".")
+            above = self._found(parent) if path else None
+            found = None if above is None else above._modules.get(name)
+            if found is None:
+                return None
+            self[path] = found
+        return self.get(path)
+
+
+def signature_of(module: nn.Module) -> inspect.Signature:
+    """Give the signature of a module's forward, as it is called."""
+    forward = module.forward
+    if inspect.ismethod(forward):
+        return _signature_of_method(forward.__func__)
+    return inspect.signature(forward)
+
+
+@lru_cache(maxsize=1024)
+def _signature_of_method(function: Callable[..., Any]) -> inspect.Signature:
+    # Reading a signature takes longer than many a forward, and the modules of a model are of few classes.
+    whole = inspect.signature(function)
+    return whole.replace(parameters=list(whole.parameters.values())[1:])
+
+
 def _signature(function: Callable[..., Any]) -> inspect.Signature:
     try:
         return inspect.signature(function)
@@ -234,7 +288,8 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
         return inspect.signature(lambda *args, **kwargs: None)
 
 
-def _of_call(watched: Sequence[_Watched], index: int) -> list[_Watched]:
+def of_call(watched: Sequence[Watched], index: int) -> list[Watched]:
+    """Give what is shown in the call of that number."""
     return [w for w in watched if w.port.occurrence in (None, index)]
 
 

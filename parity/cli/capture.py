@@ -10,7 +10,7 @@ from parity.binding import CaptureRequest, load_binding
 from parity.capture import Selection
 from parity.cli.options import commas, positive, size
 from parity.cli.screen import Screen
-from parity.errors import ExitCode
+from parity.errors import BadInputError, ExitCode
 from parity.store import WriteLimits
 
 
@@ -29,6 +29,8 @@ def add_parser(verbs: Any) -> None:
                         help="taps to keep, separated by commas; * and ? match (default: all)")  # fmt: skip
     parser.add_argument("--max-bytes", type=size, help="stop storing beyond this many bytes (K, M, G)")
     parser.add_argument("--max-tokens", type=positive, help="keep only the first tokens of each tensor")
+    parser.add_argument("--statistics", action="store_true",
+                        help="keep figures of each tensor and no tensors: DUMP is then .json")  # fmt: skip
     parser.set_defaults(act=act)
 
 
@@ -44,7 +46,10 @@ def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
         limits=WriteLimits(arguments.max_bytes),
         device=arguments.device,
         release=arguments.release,
+        statistics=arguments.statistics,
     )
+    if request.statistics and arguments.max_bytes is not None:
+        raise BadInputError("capture", "--max-bytes with --statistics", "one of the two: figures are small", "drop one")
     with screen.progress() as progress:
         manifest = load_binding(arguments.model).capture(request, progress)
     if arguments.json:

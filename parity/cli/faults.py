@@ -65,7 +65,7 @@ def _journal(path: Path | None, binding: Binding) -> Iterator[Journal | None]:
     if path is None:
         yield None
         return
-    with open_journal(path, digest(binding.sources(), torch.__version__)) as journal:
+    with open_journal(path, digest(binding.campaign_sources(), torch.__version__)) as journal:
         yield journal
 
 

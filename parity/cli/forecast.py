@@ -14,6 +14,7 @@ from parity.cli.options import budget, commas, positive
 from parity.cli.screen import Screen
 from parity.errors import BadInputError, ExitCode
 from parity.forecast import Allowance, Checked, Forecast, Plan, Share, allocate, check, forecast, with_local_errors
+from parity.forecast.local_file import read_local_errors
 from parity.forecast.record import QUANTILES
 from parity.forecast.sheets import (
     allowance_sheet,
@@ -24,8 +25,6 @@ from parity.forecast.sheets import (
     outcome_sheet,
 )
 from parity.report.terminal import print_sheet
-from parity.store import strict_json
-from parity.store.refusal import unreadable
 
 # The seeds that forecasts are made from begin here, those that they are checked on at 0.
 _FIRST_RUN = 1_000_000
@@ -115,11 +114,13 @@ def _require_usable(arguments: argparse.Namespace, names: tuple[str, ...], known
 
 
 def _forecast(arguments: argparse.Namespace, chains: Chains, name: str, progress: Progress) -> _Found:
+    # Read first: a bad file is told before anything long starts.
+    local = {} if arguments.local is None else read_local_errors(arguments.local)
     truth, own = chains.chain(chains.truth), chains.chain(name)
     starts = {seed: chains.start(seed) for seed in range(_FIRST_RUN, _FIRST_RUN + arguments.runs)}
     made = forecast(truth, own, Plan(starts, arguments.draws), progress)
     if arguments.local is not None:
-        made = with_local_errors(made, _local_errors(arguments.local), str(arguments.local))
+        made = with_local_errors(made, local, str(arguments.local))
     budgets = _budgets(arguments.budget, made)
     allowances = allocate(made, budgets, Share(arguments.share)) if budgets else ()
     over = tuple(key for key, most in budgets.items() if made.outcomes[key].quantile(_UPPER) > most)
@@ -133,17 +134,6 @@ def _budgets(asked: list[tuple[str | None, float]], made: Forecast) -> dict[str,
     """Give each outcome its budget: the one for all, unless it has its own."""
     found = {key: value for name, value in asked if name is None for key in made.outcomes}
     return found | {name: value for name, value in asked if name is not None}
-
-
-def _local_errors(path: Path) -> dict[str, float]:
-    try:
-        document = strict_json.decode(str(path), path.read_bytes())
-    except OSError as error:
-        raise unreadable(path, error.strerror or str(error)) from None
-    if not isinstance(document, dict) or not all(type(value) in (int, float) for value in document.values()):
-        expected = "an object of component: relative L2"
-        raise BadInputError(str(path), "something else", expected, "write one number for each component")
-    return {str(name): float(value) for name, value in document.items()}
 
 
 def _document(found: _Found) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
     )
     with screen.progress() as progress:
         found = load_binding(arguments.model).gate(request, progress)
-    outcome.keep(found.report, arguments)
+    outcome.retain(found.report, arguments, screen)
     if arguments.json:
         screen.json(_document(found))
     else:

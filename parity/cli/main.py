@@ -6,7 +6,23 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from parity.cli import capture, compare, faults, forecast, gate, locate, report, run, show, trajectory
+from parity.cli import (
+    calibrate,
+    capture,
+    compare,
+    faults,
+    forecast,
+    gate,
+    inputs,
+    locate,
+    map,
+    report,
+    run,
+    runs,
+    show,
+    trajectory,
+    watch,
+)
 from parity.cli.screen import Screen
 from parity.errors import ExitCode, ParityError
 
@@ -16,6 +32,24 @@ _EPILOG = """exit codes:
   2  bad input: a file, a name or an option that cannot be used
   3  incomplete: something that had to be compared was missing, stale or not comparable
 """
+
+_VERBS = (
+    run,
+    gate,
+    calibrate,
+    capture,
+    inputs,
+    map,
+    compare,
+    show,
+    report,
+    runs,
+    watch,
+    locate,
+    faults,
+    forecast,
+    trajectory,
+)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -27,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for verb in (run, gate, capture, compare, show, report, locate, faults, forecast, trajectory):
+    for verb in _VERBS:
         verb.add_parser(verbs)
     for name, sub in verbs.choices.items():
         sub.add_argument("--model", default="ltx23", help="the binding to use (default: %(default)s)")

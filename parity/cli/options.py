@@ -42,6 +42,17 @@ def existing_folder(text: str) -> Path:
     return path
 
 
+def fraction(text: str) -> float:
+    """A number between 0 and 1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0 and 1")
+    return number
+
+
 def budget(text: str) -> tuple[str | None, float]:
     """An error above 0, or NAME=ERROR for one outcome."""
     name, equals, number = text.rpartition("=")
@@ -52,3 +63,14 @@ def budget(text: str) -> tuple[str | None, float]:
     if not 0 < value < float("inf") or (equals and not name):
         raise argparse.ArgumentTypeError(f"{text!r} is not an error above 0, or NAME=ERROR")
     return name or None, value
+
+
+def factor(text: str) -> float:
+    """A number from 1 up."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 1 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 up")
+    return value

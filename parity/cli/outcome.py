@@ -1,24 +1,33 @@
 """How a verb that judged something shows what it found."""
 
 import argparse
+from datetime import UTC, datetime
+from pathlib import Path
 
+from parity.calibrate.band import Bands
 from parity.cli.options import existing_folder
 from parity.cli.screen import Screen
 from parity.errors import ExitCode
+from parity.history import history_entry, keep, shelf
+from parity.html import write_html
 from parity.report import Report, as_report, render, to_document, write_markdown, write_report
 from parity.run.record import RunResult
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how the outcome is shown."""
-    parser.add_argument("--details", action="store_true", help="show every case's table, identical or not")
-    parser.add_argument("--output", type=existing_folder, metavar="FOLDER", help="write run.json and run.md there")
+    add = parser.add_argument
+    add("--details", action="store_true", help="show every case's table, identical or not")
+    add("--output", type=existing_folder, metavar="FOLDER", help="write run.json, run.md and run.html there")
+    add("--html", type=Path, metavar="FILE.html", help="write the report as one page for a browser")
+    add("--history", type=existing_folder, metavar="FOLDER",
+        help="keep the run there in brief, and show earlier ones in the page")  # fmt: skip
 
 
-def deliver(result: RunResult, arguments: argparse.Namespace, screen: Screen) -> ExitCode:
-    """Write and print the report as asked, and give the verdict as an exit code."""
-    report = as_report(result)
-    keep(report, arguments)
+def deliver(result: RunResult, bands: Bands, arguments: argparse.Namespace, screen: Screen) -> ExitCode:
+    """Write and print the report as asked, with classes where there are bands, and give the verdict as an exit code."""
+    report = as_report(result, bands)
+    retain(report, arguments, screen)
     if arguments.json:
         screen.json(to_document(report))
     else:
@@ -26,8 +35,23 @@ def deliver(result: RunResult, arguments: argparse.Namespace, screen: Screen) ->
     return report.exit_code
 
 
-def keep(report: Report, arguments: argparse.Namespace) -> None:
-    """Write the report to the folder that was asked for, if any."""
+def retain(report: Report, arguments: argparse.Namespace, screen: Screen) -> None:
+    """Write the report where it was asked for, if anywhere."""
     if arguments.output is not None:
         write_report(report, arguments.output / "run.json")
         write_markdown(report, arguments.output / "run.md")
+    pages = [path for path in (arguments.html, arguments.output and arguments.output / "run.html") if path]
+    told = {} if arguments.history is None or not pages else past(report, arguments.history, screen)
+    for page in pages:
+        write_html(report, page, told)
+        screen.note(f"page: {page}")
+    if arguments.history is not None:
+        keep(report, arguments.history, datetime.now(UTC))
+
+
+def past(report: Report, folder: Path, screen: Screen) -> dict[str, object]:
+    """Give what a page tells of the runs in a folder; what cannot be read there is said, and left out."""
+    found = shelf(folder)
+    for refusal in found.refused:
+        screen.note(f"left out of the history: {refusal}")
+    return {"history": history_entry(report, [run.brief for run in found.runs])}

@@ -27,6 +27,13 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("--release", help="the reference's release (default: all that can be judged here)")
     parser.add_argument("--real-size", action="store_true", help="run the cases at real size, not the tiny ones")
+    parser.add_argument("--config", help="the cases of one configuration, such as ltx-2.3-22b (default: any)")
+    parser.add_argument(
+        "--live", action="store_true", help="run port and official code side by side and keep no tap: for any size"
+    )
+    parser.add_argument(
+        "--share-weights", action="store_true", help="with --live: one copy of weights that are made on the device"
+    )
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
     parser.add_argument("--attention", choices=ATTENTION_KERNELS, default="auto",
                         help="attention kernel of the port (default: torch's choice, as the reference)")  # fmt: skip
@@ -56,10 +63,13 @@ def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
         attention=arguments.attention,
         threads=arguments.threads,
         jobs=arguments.jobs,
+        lockstep=arguments.live,
+        share_weights=arguments.share_weights,
+        config=arguments.config,
     )
     with screen.progress() as progress:
         result = binding.run(request, progress)
-    return outcome.deliver(result, arguments, screen)
+    return outcome.deliver(result, binding.bands(), arguments, screen)
 
 
 def _list(arguments: argparse.Namespace, screen: Screen) -> ExitCode:

@@ -9,15 +9,12 @@ from torch import Tensor
 from parity.chain import Chain, Link, State, require_same_links
 from parity.chain.vectors import difference, length, ratio
 
-SAMPLE = 1 << 16
-"""How many elements of an error are kept to see what it has in common with others."""
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Use:
-    """One tensor that a link gives: the norms of its local error and of itself, and a sample of the error.
+    """One tensor that a link gives: its local error, and the norms of that and of itself.
 
-    `sample` is float32 [up to SAMPLE], evenly spaced elements; `shape` is the whole tensor's.
+    `vector` is the error, float32 of the tensor's `shape`; None where there is none.
     """
 
     link: int
@@ -26,7 +23,7 @@ class Use:
     shape: tuple[int, ...]
     error: float
     value: float
-    sample: Tensor
+    vector: Tensor | None
 
 
 def local_errors(truth: Chain, own: Chain, start: State) -> list[Use]:
@@ -54,13 +51,8 @@ def _error(link: Link, own_link: Link, own: Chain, before: State, given: State) 
 
 
 def _use(index: int, link: Link, key: str, error: Tensor | None, value: Tensor) -> Use:
-    shape = tuple(value.shape)
-    if error is None:
-        return Use(index, link.component, key, shape, 0.0, length([value]), value.new_zeros(0))
-    stride = -(-error.numel() // SAMPLE)
-    return Use(
-        index, link.component, key, shape, length([error]), length([value]), error.flatten()[::stride].float().cpu()
-    )
+    size = 0.0 if error is None else length([error])
+    return Use(index, link.component, key, tuple(value.shape), size, length([value]), error)
 
 
 def by_component(uses: Iterable[Use]) -> dict[str, list[Use]]:

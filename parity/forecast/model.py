@@ -1,125 +1,57 @@
-"""Local errors as random vectors: of the measured sizes, correlated as measured, without a preferred direction.
+"""Local errors as random vectors.
 
-A component errs alike wherever it is used with like input: the rounded weights of a block push the conditioned and
-the negative pass the same way, in every step. So the uses of one component whose errors have one shape are drawn
-together, with the matrix of inner products that was measured between them. Errors of different components, and of
-different shapes, are drawn independently.
+A component errs alike wherever it is used with like input: the rounded weights of a block push all tokens, the
+conditioned and the negative pass, and every step the same way. So an error is drawn from the measured ones by giving
+each channel (index of the last axis) a random sign, the same in all uses of a component: sizes, channel by channel, and
+correlations between tokens, tensors and links stay as measured; between channels, and between components, they are
+drawn anew.
 """
 
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from parity.chain.vectors import white
 from parity.forecast.local import Use
+
+SAMPLE = 1 << 16
+"""How many elements of an error, evenly spaced, are looked at to see what it has in common with others."""
 
 Injection = Mapping[int, Mapping[str, Tensor]]
 """For each link: the error to add to each tensor that it gives."""
 
 
-class Group(NamedTuple):
-    """Uses that are drawn together, and the factor H of their inner products H H^T, float64 [uses, uses]."""
+def drawn_signs(uses: Iterable[Use], seed: int, scale: float = 1.0) -> Injection:
+    """Draw an error for every use that errs, `scale` times as large as measured.
 
-    component: str
-    uses: tuple[Use, ...]
-    factor: Tensor
-
-
-class ErrorModel:
-    """The distribution that local errors are drawn from."""
-
-    def __init__(self, groups: Iterable[Group]):
-        self.groups = tuple(groups)
-
-    @classmethod
-    def measured(cls, uses: Iterable[Use]) -> "ErrorModel":
-        """Give the model of the errors that were measured."""
-        alike: dict[tuple[str, tuple[int, ...]], list[Use]] = defaultdict(list)
-        for use in uses:
-            if use.error > 0:
-                alike[use.component, use.shape].append(use)
-        return cls(
-            Group(component, tuple(found), _factor(inner_products(found))) for (component, _), found in alike.items()
-        )
-
-    @classmethod
-    def independent(cls, sized: Iterable[tuple[Use, float]]) -> "ErrorModel":
-        """Give a model in which each use errs by a vector of this norm, independently of all others."""
-        return cls(
-            Group(use.component, (use,), torch.tensor([[size]], dtype=torch.float64)) for use, size in sized if size > 0
-        )
-
-    def components(self) -> tuple[str, ...]:
-        """Name the components that err."""
-        return tuple(dict.fromkeys(group.component for group in self.groups))
-
-    def draw(self, seed: int, scale: float = 1.0, only: str | None = None) -> Injection:
-        """Draw an error for every use, `scale` times as large; of one component `only`, or of all.
-
-        A component's errors are the same whether it is drawn alone or with the others.
-        """
-        found: dict[int, dict[str, Tensor]] = defaultdict(dict)
-        for group in self.groups:
-            if only in (None, group.component):
-                for use, error in zip(group.uses, _drawn(group, seed), strict=True):
-                    found[use.link][use.key] = error.mul_(scale).view(use.shape)
-        return found
-
-
-def inner_products(uses: Sequence[Use]) -> Tensor:
-    """Give the inner products of the errors of uses of one shape, float64 [uses, uses], from their samples."""
-    samples = torch.stack([use.sample.double() for use in uses])
-    norms = torch.tensor([use.error for use in uses], dtype=torch.float64)
-    cosines = torch.nn.functional.normalize(samples) @ torch.nn.functional.normalize(samples).T
-    # Also where the sample missed the few elements that differ.
-    cosines.fill_diagonal_(1.0)
-    return cosines * norms * norms.view(-1, 1)
-
-
-def _factor(products: Tensor) -> Tensor:
-    values, vectors = torch.linalg.eigh(products)
-    # What rounding leaves below zero is zero: inner products have no negative directions.
-    return vectors * values.clamp(min=0).sqrt()
-
-
-def _drawn(group: Group, seed: int) -> Tensor:
-    """Draw float32 [uses, elements]."""
-    shape = group.uses[0].shape
-    generator = torch.Generator().manual_seed(_stream(seed, group))
-    elements = max(1, torch.Size(shape).numel())
-    white = torch.randn(len(group.uses), elements, generator=generator, dtype=torch.float32)
-    return (group.factor.float() @ white) / elements**0.5
-
-
-def _stream(seed: int, group: Group) -> int:
-    first = group.uses[0]
-    digest = hashlib.sha256(f"{seed}\0{first.component}\0{first.link}\0{first.key}\0{first.shape}".encode()).digest()
-    return int.from_bytes(digest[:7], "little")
-
-
-def mean_correlations(uses: Iterable[Use]) -> tuple[float | None, float | None]:
-    """Give the mean correlation of a component's errors (across links, across the tensors of one link).
-
-    Across links the same tensor is compared: block 7 of one step with block 7 of another. Across tensors those of one
-    shape: the passes of guidance. None where there are no two.
+    A component's errors are the same whether it is drawn alone or with others.
     """
-    found: dict[str, list[float]] = {"links": [], "tensors": []}
-    for group in ErrorModel.measured(uses).groups:
-        products = inner_products(group.uses)
-        lengths = products.diagonal().sqrt()
-        cosines = (products / lengths / lengths.view(-1, 1)).tolist()
-        for i, j in combinations(range(len(group.uses)), 2):
-            one, other = group.uses[i], group.uses[j]
-            if one.key == other.key:
-                found["links"].append(cosines[i][j])
-            elif one.link == other.link:
-                found["tensors"].append(cosines[i][j])
-    links, tensors = (sum(values) / len(values) if values else None for values in found.values())
-    return links, tensors
+    found: dict[int, dict[str, Tensor]] = defaultdict(dict)
+    signs: dict[tuple[str, int], Tensor] = {}
+    for use in uses:
+        if use.vector is None:
+            continue
+        channels = use.vector.shape[-1] if use.vector.ndim else 1
+        if (use.component, channels) not in signs:
+            generator = torch.Generator().manual_seed(_stream(seed, use.component, channels))
+            drawn = torch.randint(0, 2, (channels,), generator=generator, dtype=torch.float32)
+            signs[use.component, channels] = (drawn * 2 - 1).to(use.vector.device)
+        found[use.link][use.key] = (use.vector * signs[use.component, channels] * scale).view(use.vector.shape)
+    return found
+
+
+def drawn_white(sized: Iterable[tuple[Use, float]], seed: int, scale: float = 1.0) -> Injection:
+    """Draw white noise for every use, of the norm given with it times `scale`, independently of all others."""
+    found: dict[int, dict[str, Tensor]] = defaultdict(dict)
+    for use, size in sized:
+        if size > 0:
+            generator = torch.Generator().manual_seed(_stream(seed, use.component, use.link, use.key))
+            found[use.link][use.key] = white(torch.empty(use.shape), size * scale, generator)
+    return found
 
 
 def together(*injections: Injection) -> dict[int, dict[str, Tensor]]:
@@ -129,5 +61,41 @@ def together(*injections: Injection) -> dict[int, dict[str, Tensor]]:
         for link, errors in injection.items():
             here = found.setdefault(link, {})
             for key, error in errors.items():
-                here[key] = here[key] + error if key in here else error
+                here[key] = here[key] + error.to(here[key].device) if key in here else error
     return found
+
+
+def mean_correlations(uses: Iterable[Use]) -> tuple[float | None, float | None]:
+    """Give the mean correlation of a component's errors (across links, across the tensors of one link).
+
+    Across links the same tensor is compared: block 7 of one step with block 7 of another. Across tensors those of one
+    shape: the passes of guidance. None where there are no two.
+    """
+    alike: dict[tuple[int, ...], list[Use]] = defaultdict(list)
+    for use in uses:
+        if use.vector is not None:
+            alike[use.shape].append(use)
+    found: dict[str, list[float]] = {"links": [], "tensors": []}
+    for same in alike.values():
+        cosines = _cosines(same)
+        for i, j in combinations(range(len(same)), 2):
+            if same[i].key == same[j].key:
+                found["links"].append(cosines[i][j])
+            elif same[i].link == same[j].link:
+                found["tensors"].append(cosines[i][j])
+    links, tensors = (sum(values) / len(values) if values else None for values in found.values())
+    return links, tensors
+
+
+def _cosines(uses: Sequence[Use]) -> list[list[float]]:
+    vectors = [use.vector.flatten() for use in uses if use.vector is not None]
+    stride = -(-vectors[0].numel() // SAMPLE)
+    samples = torch.nn.functional.normalize(torch.stack([vector[::stride].double() for vector in vectors]))
+    cosines: list[list[float]] = (samples @ samples.T).tolist()
+    return cosines
+
+
+def _stream(seed: int, *of: object) -> int:
+    """Give the seed of a stream of numbers of its own."""
+    digest = hashlib.sha256("\0".join(map(str, (seed, *of))).encode()).digest()
+    return int.from_bytes(digest[:7], "little")

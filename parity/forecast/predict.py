@@ -13,9 +13,9 @@ from parity.errors import BadInputError, IncompleteError
 from parity.forecast.carry import Error, Passage, carry
 from parity.forecast.gains import PROBE, Combinations, gains, merged, merged_combinations
 from parity.forecast.local import Use, by_component, local_errors, relative_size
-from parity.forecast.model import ErrorModel, Injection, mean_correlations, together
+from parity.forecast.model import Injection, drawn_signs, drawn_white, mean_correlations, together
 from parity.forecast.record import ComponentForecast, Distribution, Forecast, Gain
-from parity.forecast.rounding import rounding_beside, rounding_model, rounding_sizes
+from parity.forecast.rounding import rounding_alone, rounding_beside, rounding_sizes
 
 LEAST_PROBE = 2.0**-10
 """Local errors below this are made larger before they are carried, and the result smaller by as much: the differences
@@ -58,7 +58,7 @@ class _Gathered:
 def forecast(truth: Chain, own: Chain, plan: Plan, progress: Progress = silent) -> Forecast:
     """Predict the drift of `own` from `truth`; `own` is never run beyond one link.
 
-    Along the truth's run from each start the local errors of `own` are measured, a model of them is drawn from and
+    Along the truth's run from each start the local errors of `own` are measured, errors like them are drawn and
     carried to the end: all components at once for the distribution, each alone for what it contributes. The gains of
     links and steps are measured beside, with white probes. IncompleteError for chains that do not pair off, and where
     an error is relative to nothing.
@@ -89,11 +89,11 @@ def _note_local(gathered: _Gathered, uses: Sequence[Use]) -> None:
 
 def _note_carried(gathered: _Gathered, truth: Chain, start: State, uses: list[Use], drawn: tuple[int, int]) -> None:
     seed, draws = drawn
-    model, sizes = ErrorModel.measured(uses), {name: found[-1] for name, found in gathered.sizes.items()}
+    sizes = {name: found[-1] for name, found in gathered.sizes.items()}
     largest = max(sizes.values())
     scale = max(1.0, LEAST_PROBE / largest) if largest > 0 else 1.0
-    totals, floor = _totals(truth, start, (uses, model), (seed, draws, scale))
-    alone = [_alone(model, component, uses, (seed, scale)) for component in truth.components]
+    totals, floor = _totals(truth, start, uses, (seed, draws, scale))
+    alone = [_alone([u for u in uses if u.component == name], (seed, scale)) for name in truth.components]
 
     def watch(passage: Passage) -> None:
         if passage.probe < draws:
@@ -111,25 +111,23 @@ def _note_carried(gathered: _Gathered, truth: Chain, start: State, uses: list[Us
 
 
 def _totals(
-    truth: Chain, start: State, erring: tuple[list[Use], ErrorModel], drawn: tuple[int, int, float]
+    truth: Chain, start: State, uses: list[Use], drawn: tuple[int, int, float]
 ) -> tuple[list[Injection], Injection]:
     """Draw the errors of all components with the truth's own rounding behind the first, and that rounding alone."""
-    (uses, model), (seed, draws, scale) = erring, drawn
+    seed, draws, scale = drawn
     sizes = rounding_sizes(truth, start, seed)
-    alone = rounding_model(uses, sizes).draw(_seed(seed, 0), FLOOR_SCALE)
+    alone = drawn_white(rounding_alone(uses, sizes), _seed(seed, 0), FLOOR_SCALE)
     anew = rounding_beside(uses, sizes)
-    # Another stream of numbers than the model's.
-    apart = [anew.draw(-1 - _seed(seed, draw), scale) for draw in range(draws)]
-    return [together(model.draw(_seed(seed, draw), scale), apart[draw]) for draw in range(draws)], alone
+    seeds = [_seed(seed, draw) for draw in range(draws)]
+    return [together(drawn_signs(uses, each, scale), drawn_white(anew, each, scale)) for each in seeds], alone
 
 
-def _alone(model: ErrorModel, component: str, uses: Sequence[Use], drawn: tuple[int, float]) -> Injection:
+def _alone(uses: list[Use], drawn: tuple[int, float]) -> Injection:
     """Draw the errors of one component; a component that makes none gets a probe, to see what errors would become."""
     seed, scale = drawn
-    if component in model.components():
-        return model.draw(_seed(seed, 0), scale, only=component)
-    silent_uses = ((use, PROBE * use.value) for use in uses if use.component == component)
-    return ErrorModel.independent(silent_uses).draw(_seed(seed, 0))
+    if any(use.error > 0 for use in uses):
+        return drawn_signs(uses, _seed(seed, 0), scale)
+    return drawn_white(((use, PROBE * use.value) for use in uses), _seed(seed, 0))
 
 
 def _seed(seed: int, draw: int) -> int:

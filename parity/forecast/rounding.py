@@ -12,7 +12,6 @@ import torch
 from parity.chain import Chain, State
 from parity.chain.vectors import difference, length, moved, white
 from parity.forecast.local import Use
-from parity.forecast.model import ErrorModel
 
 _MOVE = 2.0**-20
 """A relative change of some units in the last place of float32: enough that all is rounded anew."""
@@ -45,17 +44,16 @@ def rounding_sizes(chain: Chain, start: State, seed: int) -> dict[tuple[int, str
     return found
 
 
-def rounding_model(uses: list[Use], sizes: Sizes) -> ErrorModel:
-    """Give the model of the truth's rounding alone, each tensor independent of all others."""
-    return ErrorModel.independent((use, sizes[use.link, use.key]) for use in uses)
+def rounding_alone(uses: list[Use], sizes: Sizes) -> list[tuple[Use, float]]:
+    """Give every use with the norm of what rounding anew changes in it."""
+    return [(use, sizes[use.link, use.key]) for use in uses]
 
 
-def rounding_beside(uses: list[Use], sizes: Sizes) -> ErrorModel:
-    """Give the model of what rounding adds to the local errors.
+def rounding_beside(uses: list[Use], sizes: Sizes) -> list[tuple[Use, float]]:
+    """Give what rounding anew adds to the local errors.
 
     Nothing in front of the first link that errs: there both runs are the same. Behind it, what a local error leaves
     of it: that error is itself the difference of two roundings where it is no larger.
     """
     first = min((use.link for use in uses if use.error > 0), default=math.inf)
-    rest = ((use, max(0.0, sizes[use.link, use.key] ** 2 - use.error**2) ** 0.5) for use in uses if use.link > first)
-    return ErrorModel.independent(rest)
+    return [(use, max(0.0, sizes[use.link, use.key] ** 2 - use.error**2) ** 0.5) for use in uses if use.link > first]

@@ -1,7 +1,6 @@
 """Tolerance budgets: rows of a versioned file, exactly one for each tap of each suite and mode."""
 
 import math
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from parity.errors import BadInputError
+from parity.taps.toml_file import read_toml
 
 SCHEMA = 1
 # Figures of a comparison that a budget may gate on, each an error where 0 means none.
@@ -95,12 +95,7 @@ class Budgets:
 
         Its rows rule taps that begin with `prefix`, so that each stage may have a file of its own.
         """
-        try:
-            document = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise BadInputError(str(path), error.strerror or "unreadable", "a budget file", "check the path") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise BadInputError(str(path), f"not TOML ({error})", "a budget file", "correct it") from error
+        document = read_toml(path, "budget")
         if document.get("schema") != SCHEMA:
             raise BadInputError(
                 str(path), f"schema {document.get('schema')!r}", str(SCHEMA), "use a file of this version"
@@ -176,6 +171,9 @@ def _row(row: Mapping[str, Any], groups: Mapping[str, tuple[str, ...]], at: str,
         raise BadInputError(
             at, f"unknown keys {sorted(unknown)}, missing keys {sorted(missing)}", "a budget row", "correct it"
         )
+    for key in ("suite", "reason"):
+        if not isinstance(row[key], str):
+            raise BadInputError(at, f"{key} = {row[key]!r:.60}", "a text", "put it in quotes")
     try:
         rule = Rule(row["rule"])
     except ValueError:

@@ -14,6 +14,7 @@ from parity.binding import (
     CaptureRequest,
     GateOutcome,
     GateRequest,
+    InputsRequest,
     LocateRequest,
     Progress,
     RunRequest,
@@ -21,24 +22,33 @@ from parity.binding import (
     unheard,
 )
 from parity.blame import Explainer, FaultOutcome, Located, Operations
+from parity.calibrate.band import Bands
+from parity.calibrate.request import CalibrateRequest, Calibration
 from parity.chain import ChainRequest, Chains
 from parity.errors import BadInputError
+from parity.foreign.case_inputs import Given
+from parity.foreign.export import write_inputs
+from parity.foreign.inputs_manifest import InputsManifest
 from parity.judge import Budgets
 from parity.ltx23.blaming import Telling, job_of, locate_in, plant_all
+from parity.ltx23.calibration import BUDGET_LOCK, calibrate, committed_bands
+from parity.ltx23.candidate import PORT, fingerprint
 from parity.ltx23.choice import chosen_suites, installed, known_release
 from parity.ltx23.fault import Fault
 from parity.ltx23.forecasting import open_generations
+from parity.ltx23.foreign_inputs import case_inputs
 from parity.ltx23.gate import Gate
 from parity.ltx23.generation import CASE as GENERATION
 from parity.ltx23.generation import Groups
 from parity.ltx23.numerics import VARIANTS
 from parity.ltx23.operations import operations
-from parity.ltx23.recording import SIDES, record, require_current
+from parity.ltx23.recording import SIDES, record, record_statistics, require_current
 from parity.ltx23.stage import Case
-from parity.ltx23.stages import CASES, FAULTS, STAGES, budgets_of_all_stages, chosen_cases
+from parity.ltx23.stages import CASES, FAULTS, STAGES, Choice, budgets_of_all_stages, chosen_cases
 from parity.ltx23.suites import LIVE_SUITES, SUITES, Job, jobs
 from parity.ltx23.workers import Bench, run_here, run_shared
 from parity.ltx23.world import PROVEN_LIVE, Variation, World, device_named, dtype_named, reference_named
+from parity.metrics import engine_name
 from parity.run.judging import Bar, judge_forward
 from parity.run.oracle import RecordedOracle
 from parity.run.record import CaseResult, RunResult
@@ -72,7 +82,7 @@ class LTX23:
         """Map the taps that a case declares, in data-path order, to the group that they report to."""
         if case.startswith(GENERATION):
             return Groups()
-        (chosen,) = chosen_cases((case,))
+        (chosen,) = chosen_cases(Choice(ids=(case,), lockstep=True))
         with World() as world:
             return {tap.name: tap.group for f in world.forwards(chosen, chosen.dtypes[0]) for tap in f.plan}
 
@@ -80,24 +90,40 @@ class LTX23:
         """Give a fresh budget table."""
         return budgets_of_all_stages()
 
+    def budget_lock(self) -> Path:
+        """Say where the record of the budgets is kept."""
+        return BUDGET_LOCK
+
+    def bands(self) -> Bands:
+        """Give what error is legitimate at each tap of the cases that were calibrated."""
+        return committed_bands()
+
+    def calibrate(self, request: CalibrateRequest, progress: Progress = silent) -> Calibration:
+        """Measure what error is legitimate in the official code that is installed; BadInputError where none is."""
+        return calibrate(request, progress)
+
     def run(self, request: RunRequest, progress: Progress = silent) -> RunResult:
         """Run suites; without names: exact and drift where the official code is installed, and all recordings."""
         suites = chosen_suites(request, RECORDINGS)
-        cases = chosen_cases(request.cases, request.stages, request.real_size)
-        planned = jobs(suites, cases, tuple(map(dtype_named, request.dtypes)), named=bool(request.cases))
+        choice = Choice(request.cases, request.stages, request.real_size, request.config, request.lockstep)
+        dtypes = tuple(map(dtype_named, request.dtypes))
+        planned = jobs(suites, chosen_cases(choice), dtypes, bool(request.cases), request.lockstep)
         if not planned:
             raise BadInputError(
                 "run", "no suite applies to these cases and precisions", "at least one", "choose others, or none"
             )
         budgets, bench = self.budgets(), _bench(request)
+        # Also compiles what compares, once, before several processes would.
+        told = _provenance(request, suites)
         if request.jobs > 1:
             results = run_shared(planned, bench, budgets, progress, request.jobs)
         else:
             results = run_here(planned, bench, budgets, progress)
-        if not (request.stages or request.cases or request.dtypes or request.real_size or request.fault):
+        narrowed = (request.stages, request.cases, request.dtypes, request.real_size, request.fault, request.config)
+        if not any(narrowed):
             for suite in {suite for suite, _ in suites}:
                 budgets.refuse_unused(suite)
-        return RunResult(tuple(results), _provenance(request, suites))
+        return RunResult(tuple(results), told)
 
     def gate(self, request: GateRequest, progress: Progress = silent) -> GateOutcome:
         """Run every suite that applies to one way to run the port, and certify it where every stage passes."""
@@ -110,7 +136,8 @@ class LTX23:
         case, dtype = _one(request.case, request.dtype)
         release = known_release(request.release) or installed() or PROVEN_LIVE
         with World(device_named(request.device), release=release) as world:
-            return record(request, case, dtype, world, progress)
+            write = record_statistics if request.statistics else record
+            return write(request, case, dtype, world, progress)
 
     def operations(self) -> Operations:
         """Give the table of which part of the model each tap shows."""
@@ -134,7 +161,7 @@ class LTX23:
 
     def asked_faults(self, request: CampaignRequest) -> list[str]:
         """Name the faults that a campaign is about, in the order in which they are registered."""
-        chosen_cases(stages=request.stages)
+        chosen_cases(Choice(stages=request.stages))
         asked = {_fault(identifier).id for identifier in request.faults} or set(FAULTS)
         chosen = [
             fault.id
@@ -153,9 +180,18 @@ class LTX23:
         chosen = [FAULTS[identifier] for identifier in self.asked_faults(request) if identifier not in request.known]
         return plant_all(chosen, Telling(progress, found), RECORDINGS, request.jobs)
 
-    def sources(self) -> list[Path]:
+    def campaign_sources(self) -> list[Path]:
         """Give the folders of the port, the harness, and the reference's adapter and recordings."""
         return [Path(str(files(package))) for package in ("ltx_port", "parity", "reference_dumps")]
+
+    def inputs(self, request: InputsRequest, progress: Progress = silent) -> InputsManifest:
+        """Export the inputs and weights of a case for a port in any language."""
+        case, dtype = _one(request.case, request.dtype)
+        release = known_release(request.release) or installed() or PROVEN_LIVE
+        given = None if request.given is None else Given(request.given, request.taps)
+        with World(release=release) as world:
+            found = case_inputs(world, case, dtype, request.passes, request.command)
+            return write_inputs(request.output, found, given, progress)
 
     def compare_live(self, dump: Path, progress: Progress = silent) -> RunResult:
         """Run the port on the case of a dump, and judge it against the dump by the suite `recorded`."""
@@ -173,8 +209,14 @@ class LTX23:
                     oracle = RecordedOracle(opened, forward)
                     results.append(judge_forward(world.port(case, dtype), oracle, forward, bar))
                 progress(job.label, len(forwards), len(forwards))
-            found = CaseResult(job.suite, job.case_label, case.guards, opened.manifest.dtype, tuple(results))
-        return RunResult((found,), {"candidate": "port", "reference": str(dump), "release": release})
+            found = CaseResult(job.suite, job.case_label, case.guards, opened.manifest.dtype, tuple(results), release)
+        return RunResult(
+            (found,), {"candidate": "port", "reference": str(dump), "release": release, "engine": engine_name()}
+        )
+
+    def sources(self) -> list[Path]:
+        """The folder of the port."""
+        return [PORT]
 
     def numerics(self) -> Mapping[str, str]:
         """Name each way to compute a generation, and what it rounds; the first is the truth."""
@@ -201,7 +243,7 @@ def _search(request: LocateRequest) -> tuple[Job, Fault | None]:
     usual = None if fault is None or request.case not in (None, fault.case) else job_of(fault)
     if request.case is None and usual is None:
         raise BadInputError("locate", "neither a case nor a fault", "one of them", "give --case or --fault")
-    (case,) = (usual.case,) if usual is not None else chosen_cases((str(request.case),))
+    (case,) = (usual.case,) if usual is not None else chosen_cases(Choice(ids=(str(request.case),)))
     suite = request.suite or (usual.suite if usual else "exact")
     if suite not in SUITES:
         raise BadInputError(f"suite {suite!r}", "unknown", f"one of {', '.join(SUITES)}", "choose one")
@@ -217,11 +259,13 @@ def _bench(request: RunRequest) -> Bench:
     threads = request.threads
     if threads is None and request.jobs > 1:
         threads = max(1, torch.get_num_threads() // request.jobs)
-    return Bench(str(device_named(request.device)), request.fault, request.attention, threads, RECORDINGS)
+    return Bench(
+        str(device_named(request.device)), request.fault, request.attention, threads, RECORDINGS, request.share_weights
+    )
 
 
 def _one(case: str, dtype: str) -> tuple[Case, torch.dtype]:
-    (chosen,) = chosen_cases((case,))
+    (chosen,) = chosen_cases(Choice(ids=(case,)))
     return chosen, dtype_named(dtype)
 
 
@@ -230,14 +274,21 @@ def _provenance(request: RunRequest, suites: list[tuple[str, str]]) -> dict[str,
     recorded = dict.fromkeys(f"{release} recorded" for suite, release in suites if suite == "recorded")
     return {
         "candidate": f"ltx_port {metadata.version('ltx-parity')}",
+        "candidate_code": fingerprint(PORT),
         "reference": f"official LTX-2 {', '.join((*live, *recorded))}",
         "release": ", ".join(dict.fromkeys(release for _, release in suites)),
         "torch": torch.__version__,
         "python": platform.python_version(),
         "device": request.device,
+        "engine": engine_name(request.device),
         "threads": str(request.threads or torch.get_num_threads()),
         "attention": request.attention,
         "planted_fault": request.fault or "none",
+        **(
+            {"lockstep": "one copy of the weights" if request.share_weights else "each its own weights"}
+            if request.lockstep
+            else {}
+        ),
     }
 
 

@@ -38,9 +38,14 @@ def chosen_suites(request: RunRequest, recordings: Path) -> list[tuple[str, str]
     asked, here = known_release(request.release), installed()
     live = asked or here or PROVEN_LIVE
     take_live = request.reference == "live" or (request.reference == "auto" and here is not None and here == live)
-    wanted = request.suites or (
-        *(LIVE_SUITES if take_live else ()),
-        *(() if request.reference == "live" else ("recorded",)),
+    wanted = (
+        ("exact",)
+        if request.lockstep
+        else request.suites
+        or (
+            *(LIVE_SUITES if take_live else ()),
+            *(() if request.reference == "live" else ("recorded",)),
+        )
     )
     found = [(suite, live) for suite in wanted if suite in LIVE_SUITES]
     if "recorded" in wanted:
@@ -83,6 +88,9 @@ def _recorded(recordings: Path, asked: str | None, skipped: str | None) -> list[
 
 def _require_consistent(request: RunRequest) -> None:
     unknown = [suite for suite in request.suites if suite not in SUITES]
+    if request.lockstep and (request.suites not in ((), ("exact",)) or request.reference == "recorded"):
+        asked = ", ".join(request.suites) or "--reference recorded"
+        raise BadInputError(asked, "not what runs side by side", "suite exact, live", "leave it out")
     if unknown:
         raise BadInputError(f"suite {unknown[0]!r}", "unknown", f"one of {', '.join(SUITES)}", "choose one")
     contradiction = {"recorded": LIVE_SUITES, "live": ("recorded",), "auto": ()}[request.reference]

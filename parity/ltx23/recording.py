@@ -4,6 +4,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from parity.binding import CaptureRequest, Progress
 from parity.errors import IncompleteError
 from parity.ltx23.stage import SEED, Case
 from parity.ltx23.world import World, sha256
+from parity.metrics import engine_name
 from parity.run.dumps import require_same_origin
 from parity.run.forward import Forward, Implementation, observe
+from parity.run.statistics import Statistics, StatisticsVisitor, require_suffix, take_statistics, write_statistics
 from parity.store import DroppedTap, Dump, DumpWriter, Manifest, content_hash
 from reference_dumps.lock import locked
 
@@ -50,7 +53,7 @@ def require_current(dump: Dump, case: Case, dtype: torch.dtype, world: World) ->
 
 def record(request: CaptureRequest, case: Case, dtype: torch.dtype, world: World, progress: Progress) -> Manifest:
     """Run a case and write its taps to one dump, whole or not at all."""
-    implementation = world.port(case, dtype) if request.side == "port" else world.official(case, dtype)
+    implementation = _implementation(request, case, dtype, world)
     forwards = world.forwards(case, dtype)
     kept = set(request.selection.names(name for forward in forwards for name in forward.plan.names))
     dropped: list[DroppedTap] = []
@@ -63,6 +66,31 @@ def record(request: CaptureRequest, case: Case, dtype: torch.dtype, world: World
         writer.set_manifest(found)
     with Dump.open(request.output) as dump:
         return dump.manifest
+
+
+def record_statistics(
+    request: CaptureRequest, case: Case, dtype: torch.dtype, world: World, progress: Progress
+) -> Manifest:
+    """Run a case and write the fingerprints of its taps to one document, whole or not at all."""
+    require_suffix(request.output)
+    implementation = _implementation(request, case, dtype, world)
+    forwards = world.forwards(case, dtype)
+    declared = [name for forward in forwards for name in forward.plan.names]
+    visitor = StatisticsVisitor(request.selection, frozenset(request.selection.names(declared)))
+    for done, forward in enumerate(forwards):
+        progress(f"capture {forward.name}", done, len(forwards))
+        take_statistics(implementation, forward, visitor)
+    progress("capture", len(forwards), len(forwards))
+    taps = visitor.taken.finish()
+    told = manifest(world, case, dtype, request.side, request.command, tuple(visitor.cut))
+    extra = {**told.extra, "engine": engine_name(world.device)}
+    found = replace(told, tap_count=len(taps), extra=extra)
+    write_statistics(Statistics(found, taps), request.output)
+    return found
+
+
+def _implementation(request: CaptureRequest, case: Case, dtype: torch.dtype, world: World) -> Implementation:
+    return world.port(case, dtype) if request.side == "port" else world.official(case, dtype)
 
 
 def _write(

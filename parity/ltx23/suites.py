@@ -11,6 +11,7 @@ import torch
 from parity.binding import Progress
 from parity.blame import Explainer
 from parity.judge import Budgets
+from parity.lockstep import judge_in_lockstep
 from parity.ltx23.recording import open_recording
 from parity.ltx23.stage import Case
 from parity.ltx23.world import PROVEN_LIVE, World
@@ -33,7 +34,8 @@ class Job:
 
     `passes` narrows it to some of the case's passes, `modes` to some of the ways in which the port is run.
 
-    `every_mode`: feed the port the reference's values even where its own have the same bits throughout.
+    `every_mode`: feed the port the reference's values even where its own have the same bits throughout. `lockstep`: run
+    both side by side, and keep no tap.
     """
 
     suite: str
@@ -43,6 +45,7 @@ class Job:
     passes: tuple[str, ...] = ()
     every_mode: bool = False
     modes: tuple[Mode, ...] = tuple(Mode)
+    lockstep: bool = False
 
     @property
     def case_label(self) -> str:
@@ -56,14 +59,18 @@ class Job:
 
 
 def jobs(
-    suites: Iterable[tuple[str, str]], cases: Iterable[Case], dtypes: tuple[torch.dtype, ...], named: bool
+    suites: Iterable[tuple[str, str]],
+    cases: Iterable[Case],
+    dtypes: tuple[torch.dtype, ...],
+    named: bool,
+    lockstep: bool = False,
 ) -> list[Job]:
     """Lay out what a run does: each suite, under its release, takes the cases and precisions that it applies to.
 
     `named`: the cases were asked for by name, so that the suite `drift` takes them all.
     """
     return [
-        Job(suite, case, dtype, release)
+        Job(suite, case, dtype, release, lockstep=lockstep)
         for case in cases
         for suite, release in suites
         for dtype in case.dtypes
@@ -105,15 +112,35 @@ def _run_job(
     job: Job, world: World, budgets: Budgets, progress: Progress, recordings: Path, explainer: Explainer | None
 ) -> CaseResult:
     forwards = [f for f in world.forwards(job.case, job.dtype) if not job.passes or f.name in job.passes]
-    oracle_for = oracles(job, world, recordings)
+    judged = _side_by_side(job, world, progress) if job.lockstep else _one_by_one(job, world, recordings)
     bar = Bar(job.suite, job.case_label, budgets, job.dtype, job.modes, job.every_mode, explainer)
     results: list[ForwardResult] = []
     for done, forward in enumerate(forwards):
         progress(f"{job.label} {forward.name}", done, len(forwards))
-        results.append(judge_forward(world.port(job.case, job.dtype), oracle_for(forward), forward, bar))
+        results.append(judged(forward, bar))
     progress(job.label, len(forwards), len(forwards))
     dtype = str(job.dtype).removeprefix("torch.")
-    return CaseResult(job.suite, job.case_label, job.case.guards, dtype, tuple(results))
+    return CaseResult(job.suite, job.case_label, job.case.guards, dtype, tuple(results), job.release)
+
+
+_Judge = Callable[[Forward, Bar], ForwardResult]
+
+
+def _one_by_one(job: Job, world: World, recordings: Path) -> _Judge:
+    oracle_for = oracles(job, world, recordings)
+    return lambda forward, bar: judge_forward(world.port(job.case, job.dtype), oracle_for(forward), forward, bar)
+
+
+def _side_by_side(job: Job, world: World, progress: Progress) -> _Judge:
+    reference, port = world.official(job.case, job.dtype), world.port(job.case, job.dtype)
+
+    def judged(forward: Forward, bar: Bar) -> ForwardResult:
+        taps = len(forward.plan.taps)
+        return judge_in_lockstep(
+            port, reference, forward, bar, lambda seen: progress(f"{job.label} {forward.name}", seen, taps)
+        )
+
+    return judged
 
 
 def oracles(job: Job, world: World, recordings: Path) -> Callable[[Forward], Oracle]:

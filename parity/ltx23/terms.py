@@ -3,7 +3,9 @@
 Nothing here may come from the port: the reference's adapters share no code with it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +14,22 @@ import torch
 from torch import Tensor
 
 SEED = 20260305
+_INPUT_SEED: ContextVar[int] = ContextVar("input_seed", default=SEED)
+
+
+def input_seed() -> int:
+    """Give the seed that cases draw their inputs from; weights are drawn from SEED, whatever this is."""
+    return _INPUT_SEED.get()
+
+
+@contextmanager
+def inputs_from(seed: int) -> Iterator[None]:
+    """Let cases that are built inside the block draw their inputs from another seed."""
+    token = _INPUT_SEED.set(seed)
+    try:
+        yield
+    finally:
+        _INPUT_SEED.reset(token)
 
 
 class Pass(Protocol):
@@ -64,11 +82,37 @@ def _on(tensors: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor
     return {name: tensor.to(device) for name, tensor in tensors.items()}
 
 
+class Weights(Protocol):
+    """Weights that are made where they are used, for a checkpoint of which only the header was written."""
+
+    @property
+    def path(self) -> Path:
+        """The file that has the header."""
+        ...
+
+    def keys(self) -> Collection[str]:
+        """Give the official keys."""
+        ...
+
+    def shape(self, key: str) -> tuple[int, ...]:
+        """Give a tensor's shape."""
+        ...
+
+    def read(self, key: str, device: torch.device | str, dtype: torch.dtype | None = None) -> Tensor:
+        """Give one tensor on a device."""
+        ...
+
+    def read_to_host(self, key: str, device: torch.device | str, dtype: torch.dtype | None = None) -> Tensor:
+        """Give it in host memory, the same bits."""
+        ...
+
+
 @dataclass(frozen=True)
 class Load:
     """What an implementation of a stage is loaded from.
 
-    `files` has the checkpoint under `checkpoint`, and the stage's own files by their names.
+    `files` has the checkpoint under `checkpoint`, and the stage's own files by their names. `weights`, where given,
+    are read in the place of the checkpoint's tensors.
     """
 
     files: Mapping[str, Path]
@@ -77,3 +121,4 @@ class Load:
     release: str
     options: Mapping[str, Any] = field(default_factory=dict)
     attention: str = "auto"
+    weights: Weights | None = None

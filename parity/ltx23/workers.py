@@ -30,11 +30,12 @@ class Bench:
     attention: str
     threads: int | None
     recordings: Path
+    share_weights: bool = False
 
     def world(self, release: str) -> World:
         """Give a world under a release."""
         fault = FAULTS[self.fault] if self.fault is not None else None
-        return World(torch.device(self.device), Variation(fault, self.attention), release)
+        return World(torch.device(self.device), Variation(fault, self.attention), release, self.share_weights)
 
 
 def run_here(planned: Sequence[Job], bench: Bench, budgets: Budgets, progress: Progress) -> list[CaseResult]:
@@ -116,13 +117,17 @@ class _Order:
     passes: tuple[str, ...]
     every_mode: bool
     modes: tuple[Mode, ...]
+    lockstep: bool
 
     @staticmethod
     def of(job: Job) -> "_Order":
-        return _Order(job.suite, job.case.id, job.dtype, job.release, job.passes, job.every_mode, job.modes)
+        return _Order(
+            job.suite, job.case.id, job.dtype, job.release, job.passes, job.every_mode, job.modes, job.lockstep
+        )
 
     def job(self) -> Job:
-        return Job(self.suite, CASES[self.case], self.dtype, self.release, self.passes, self.every_mode, self.modes)
+        case = CASES[self.case]
+        return Job(self.suite, case, self.dtype, self.release, self.passes, self.every_mode, self.modes, self.lockstep)
 
 
 def _run_orders(orders: list[_Order], bench: Bench) -> tuple[list[CaseResult], frozenset[int]]:

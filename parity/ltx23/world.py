@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
@@ -22,8 +22,10 @@ from parity.ltx23.configs import config_text
 from parity.ltx23.fault import Fault
 from parity.ltx23.stage import SEED, Case, Load, Pass, Setting
 from parity.ltx23.stages import stage_of
+from parity.ltx23.synthetic.resident import ResidentWeights
 from parity.ltx23.synthetic.spec import CheckpointSpec
 from parity.ltx23.synthetic.write import write_checkpoint
+from parity.ltx23.terms import inputs_from
 from parity.run.forward import Forward, Implementation
 
 PROVEN_LIVE = "1.0.0"
@@ -39,11 +41,17 @@ class Variation:
 
 @dataclass
 class World:
-    """Everything that the cases of one run share. A context manager: its files go when it ends."""
+    """Everything that the cases of one run share. A context manager: its files go when it ends.
+
+    `share_weights`: the implementations of a resident case hold the same tensors, where a device has no room for two.
+    `inputs` is the seed that the cases draw their inputs from; it may be set anew while the world lasts.
+    """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     variation: Variation = field(default_factory=Variation)
     release: str = PROVEN_LIVE
+    share_weights: bool = False
+    inputs: int = SEED
 
     def __post_init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="ltx-parity-")
@@ -51,6 +59,7 @@ class World:
         self._numbers = itertools.count()
         self._configs: dict[Path, CheckpointConfig] = {}
         self._models: dict[tuple[object, ...], Implementation] = {}
+        self._weights: dict[Path, ResidentWeights] = {}
 
     def __enter__(self) -> "World":
         """Keep checkpoints and models until the end of the block."""
@@ -64,11 +73,13 @@ class World:
         """Drop the models and remove the files."""
         self._cudnn.__exit__(kind, error, trace)
         self._models.clear()
+        self._weights.clear()
         self._folder.cleanup()
 
     def clear(self) -> None:
         """Drop the live models and remove the files: one case at real size leaves no room for the next one's."""
         self._models.clear()
+        self._weights.clear()
         self._configs.clear()
         for path in self._made.values():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -85,20 +96,26 @@ class World:
         return reference_named(self.release)
 
     def checkpoint(self, case: Case, edits: Mapping[str, Any] | None = None) -> Path:
-        """Give the case's synthetic checkpoint; `edits` replaces dotted keys of its configuration."""
-        document = json.loads(config_text(case.config))
-        for dotted, value in {**case.config_edits, **(edits or {})}.items():
-            _replace(document, dotted, value)
-        components = stage_of(case).components if case.components is None else case.components
-        spec = CheckpointSpec(json.dumps(document), SEED, components=components, num_layers=case.layers)
-        key = ("checkpoint", spec.config, str(case.layers), *components)
-        return self._file(key, lambda path: write_checkpoint(path, spec, self.device))
+        """Give the case's synthetic checkpoint; `edits` replaces dotted keys of its configuration.
+
+        Of a resident case it is the header alone, with the metadata.
+        """
+        spec = _spec(case, edits)
+        written = replace(spec, components=()) if case.resident else spec
+        key = ("checkpoint", spec.config, str(case.layers), str(case.resident), *spec.components)
+        path = self._file(key, lambda path: write_checkpoint(path, written, self.device))
+        if case.resident and path not in self._weights:
+            self._weights[path] = ResidentWeights(spec, path, self.device, self.share_weights)
+        return path
 
     def files(self, case: Case, edits: Mapping[str, Any] | None = None) -> dict[str, Path]:
         """Give every file that the case's implementations are loaded from."""
         found = {"checkpoint": self.checkpoint(case, edits)}
-        for name, write in stage_of(case).files.items():
-            found[name] = self._file((name, case.id), lambda path, write=write: write(path, case))  # type: ignore[misc]
+        stage = stage_of(case)
+        for name, write in stage.files.items():
+            key = (name, case.id, *([str(self.inputs)] if name in stage.drawn else []))
+            with inputs_from(self.inputs):
+                found[name] = self._file(key, lambda path, write=write: write(path, case))  # type: ignore[misc]
         return found
 
     def _file(self, key: tuple[str, ...], write: Callable[[Path], object]) -> Path:
@@ -117,7 +134,8 @@ class World:
 
     def passes(self, case: Case, dtype: torch.dtype) -> list[Pass]:
         """Give the case's passes in a precision, on the CPU."""
-        return [forward.to(dtype) for forward in case.build(self.setting(case, dtype))]
+        with inputs_from(self.inputs):
+            return [forward.to(dtype) for forward in case.build(self.setting(case, dtype))]
 
     def port(self, case: Case, dtype: torch.dtype) -> Implementation:
         """Give the candidate: the port on the case's files, varied as asked."""
@@ -128,7 +146,7 @@ class World:
         key = ("port", stage.id, dtype, repr(case.options), *files.values())
         if key not in self._models:
             request = Load(files, self.device, dtype, self.release, case.options, self.variation.attention)
-            model = stage.load(request)
+            model = stage.load(replace(request, weights=self._weights.get(files["checkpoint"])))
             if fault is not None:
                 fault.plant(model)
             self._models[key] = Implementation("port", model, stage.call)
@@ -144,7 +162,8 @@ class World:
         key = ("official", stage.id, dtype, repr(case.options), *files.values())
         if key not in self._models:
             adapter = import_module(f"reference_dumps.official.{stage.official}")
-            model = adapter.load(Load(files, self.device, dtype, self.release, case.options))
+            weights = self._weights.get(files["checkpoint"])
+            model = adapter.load(Load(files, self.device, dtype, self.release, case.options, weights=weights))
             self._models[key] = Implementation(self.reference_name, model, adapter.call)
         return self._models[key]
 
@@ -156,6 +175,14 @@ class World:
     def widened(self, forward: Forward) -> Forward:
         """Give the same pass in float32, its inputs bit for bit the same numbers."""
         return Forward(forward.name, forward.inputs.to(torch.float32), forward.plan)
+
+
+def _spec(case: Case, edits: Mapping[str, Any] | None) -> CheckpointSpec:
+    document = json.loads(config_text(case.config))
+    for dotted, value in {**case.config_edits, **(edits or {})}.items():
+        _replace(document, dotted, value)
+    components = stage_of(case).components if case.components is None else case.components
+    return CheckpointSpec(json.dumps(document), SEED, components=components, num_layers=case.layers)
 
 
 def reference_named(release: str) -> str:

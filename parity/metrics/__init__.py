@@ -1,6 +1,9 @@
 """One-pass, bounded-memory comparison of two tensors."""
 
-from parity.metrics.equal import compare_equal
+from parity.metrics.engines import engine_name
+from parity.metrics.equal import compare_equal, equal_by_norm
+from parity.metrics.fingerprint import Fingerprint
+from parity.metrics.fingerprints import Fingerprints, fingerprints
 from parity.metrics.histograms import ERROR_BINS, ULP_BINS
 from parity.metrics.onepass import compare
 from parity.metrics.options import CLOSE_TOLERANCES, CompareOptions
@@ -19,6 +22,8 @@ __all__ = [
     "ULP_BINS",
     "AxisConcentration",
     "CompareOptions",
+    "Fingerprint",
+    "Fingerprints",
     "LiveTensor",
     "NonFinite",
     "NonFiniteCounts",
@@ -27,4 +32,7 @@ __all__ = [
     "WorstElement",
     "compare",
     "compare_equal",
+    "engine_name",
+    "equal_by_norm",
+    "fingerprints",
 ]

@@ -88,6 +88,10 @@ def _finite(value: Any) -> float | None:
 
 def _decode_key(kind: Any, key: object, where: str) -> Any:
     try:
-        return kind(key)
+        read = kind(key)
     except (TypeError, ValueError):
-        raise BadInputError(where, f"key {key!r:.60}", f"{kind.__name__} keys", _REPAIR) from None
+        read = None
+    # Python also reads " 1", "1_0" and other digits than these; what `encode` wrote is written again the same.
+    if repr(read) != key:
+        raise BadInputError(where, f"key {key!r:.60}", f"{kind.__name__} keys", _REPAIR)
+    return read

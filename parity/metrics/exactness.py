@@ -2,14 +2,10 @@
 
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from parity.errors import BadInputError
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 
 BIT_VIEWS = {
     torch.float64: torch.int64,
@@ -23,10 +19,10 @@ _EXACT_INTEGERS = 2**53
 
 
 class Pair(NamedTuple):
-    """The same range of elements of both sides: one-dimensional CPU tensors in their own dtypes."""
+    """The same range of elements of both sides: one-dimensional tensors on one device, in their own dtypes."""
 
-    candidate: torch.Tensor
-    reference: torch.Tensor
+    candidate: Tensor
+    reference: Tensor
 
     @property
     def are_integers(self) -> bool:
@@ -44,44 +40,55 @@ def same_bits(pair: Pair) -> bool:
     if left.dtype != right.dtype:
         return False
     bits = BIT_VIEWS.get(left.dtype, left.dtype)
-    return bool((left.view(bits).numpy() == right.view(bits).numpy()).all())
+    return torch.equal(left.view(bits), right.view(bits))
 
 
-def widened(piece: torch.Tensor) -> Floats:
+def widened(piece: Tensor) -> Tensor:
     """Values as float64: exact for every supported float, and for whole numbers up to 2**53."""
-    return piece.to(torch.float64).numpy()
+    return piece.to(torch.float64)
 
 
-def integers(piece: torch.Tensor) -> Integers:
+def integers(piece: Tensor) -> Tensor:
     """Whole numbers or flags as int64."""
-    return piece.to(torch.int64).numpy()
+    return piece.to(torch.int64)
 
 
-def integer_distance(left: Integers, right: Integers) -> npt.NDArray[np.uint64]:
-    """|left - right|, exact even where the difference of two int64 needs 64 bits."""
+def integer_distance(left: Tensor, right: Tensor) -> Tensor:
+    """|left - right| of int64 in the bits of a uint64: what needs 64 bits looks negative."""
     # Two's complement subtraction of the lesser from the greater wraps to the right unsigned value.
-    return (np.maximum(left, right) - np.minimum(left, right)).view(np.uint64)
+    return torch.maximum(left, right) - torch.minimum(left, right)
 
 
-def difference(pair: Pair, candidate: Floats, reference: Floats, where: str) -> Floats:
+def unsigned(distance: Tensor) -> Tensor:
+    """The bits of uint64 as float64, rounded once."""
+    # What looks negative is halved, its last bit kept so that the rounding is the same, and doubled as a float.
+    halved = (distance >> 1) & (2**63 - 1) | (distance & 1)
+    return torch.where(distance < 0, halved.to(torch.float64) * 2, distance.to(torch.float64))
+
+
+def difference(pair: Pair, candidate: Tensor, reference: Tensor) -> Tensor:
     """Candidate minus reference in float64, given both sides already widened.
 
     Two whole numbers are subtracted as such before they become float64, so that 2**53 + 1 against 2**53 is
-    never a difference of zero. A whole number beyond 2**53 against a float raises `BadInputError`: it has no
-    exact float64, and a difference could be lost.
+    never a difference of zero.
     """
     if pair.are_integers:
         left, right = integers(pair.candidate), integers(pair.reference)
-        distance = integer_distance(left, right).astype(np.float64)
-        return np.where(left >= right, distance, -distance)
-    for piece in pair:
-        if piece.dtype == torch.int64:
-            _refuse_inexact(integers(piece), where)
+        distance = unsigned(integer_distance(left, right))
+        return torch.where(left >= right, distance, -distance)
     return candidate - reference
 
 
-def _refuse_inexact(values: Integers, where: str) -> None:
-    least, most = int(values.min()), int(values.max())
-    if least < -_EXACT_INTEGERS or most > _EXACT_INTEGERS:
-        got = f"int64 values from {least} to {most} against a float tensor"
-        raise BadInputError(where, got, "whole numbers within 2**53", "compare int64 with int64")
+def require_exact(pair: Pair, where: str) -> None:
+    """Refuse a whole number beyond 2**53 against a float: it has no exact float64, and a difference could be lost.
+
+    Raises `BadInputError`.
+    """
+    if pair.are_integers:
+        return
+    for piece in pair:
+        if piece.dtype == torch.int64 and piece.numel():
+            least, most = (int(end) for end in torch.aminmax(piece))
+            if least < -_EXACT_INTEGERS or most > _EXACT_INTEGERS:
+                got = f"int64 values from {least} to {most} against a float tensor"
+                raise BadInputError(where, got, "whole numbers within 2**53", "compare int64 with int64")

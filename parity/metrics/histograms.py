@@ -1,13 +1,16 @@
 """Fixed logarithmic bins, found from the bits of a float64 rather than from a logarithm."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
-Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 
 
@@ -36,18 +39,12 @@ class LogBins:
         ]
         return (0.0, *inner, math.ldexp(1.0, self.highest), math.inf)
 
-    def tally(self, values: Floats) -> Counts:
-        """How many of the values (all >= 0, none NaN) fall in each bin."""
+    def tally(self, values: Tensor) -> Counts:
+        """How many of the values (float64, all >= 0, none NaN) fall in each bin."""
         # One bit pattern down puts a value that lies exactly on an edge into the bin below that edge.
-        index = values.view(np.int64) - 1
-        index >>= self._shift
-        index -= self._below_first
-        np.maximum(index, 1, out=index)
-        np.minimum(index, self.bin_count - 1, out=index)
-        counts = np.bincount(index, minlength=self.bin_count)
-        zeros = values.size - int(np.count_nonzero(values))
-        counts[0] = zeros
-        counts[1] -= zeros
+        index = ((values.view(torch.int64) - 1) >> self._shift) - self._below_first
+        index = index.clamp(1, self.bin_count - 1).where(values > 0, 0)
+        counts: Counts = torch.bincount(index, minlength=self.bin_count).cpu().numpy()
         return counts
 
 
@@ -83,13 +80,5 @@ def upper_quantiles(histogram: Mapping[float, int], levels: Sequence[float], mos
     total = sum(histogram.values())
     if total == 0 or most == 0:
         return dict.fromkeys(levels, 0.0 if total else math.nan)
-    return {level: _upper_quantile(histogram, math.ceil(level * total), most) for level in levels}
-
-
-def _upper_quantile(histogram: Mapping[float, int], rank: int, most: float) -> float:
-    seen = 0
-    for edge, count in histogram.items():
-        seen += count
-        if seen >= rank:
-            return min(edge, most)
-    return most
+    edges, seen = list(histogram), list(accumulate(histogram.values()))
+    return {level: min(edges[bisect_left(seen, math.ceil(level * total))], most) for level in levels}

@@ -1,80 +1,88 @@
 """NaN and the infinities: counted on each side, then taken out so that the rest can be measured."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import torch
+from torch import Tensor
 
-from parity.metrics.exactness import Floats, Pair, widened
+from parity.metrics.exactness import Pair, widened
 from parity.metrics.record import NonFinite, NonFiniteCounts
+from parity.metrics.worst import coordinates
 
-_FINITE, _NAN, _POSITIVE, _NEGATIVE = range(4)
+FINITE, NAN, POSITIVE, NEGATIVE = range(4)
 
 
+def _no_values() -> list[int]:
+    return [0, 0, 0, 0]
+
+
+@dataclass(slots=True)
 class NonFiniteTally:
-    """Kinds of non-finite values met so far on both sides."""
+    """Kinds of values met where either side is not finite: finite, NaN, +inf and -inf of each side.
 
-    def __init__(self) -> None:
-        self.excluded = 0
-        self.mismatch = 0
-        self.equal_infinities = 0
-        self._candidate = np.zeros(4, np.int64)
-        self._reference = np.zeros(4, np.int64)
-        self._first: int | None = None
+    `excluded` counts such positions, `first` is the first of them.
+    """
 
-    def take_out(self, start: int, pair: Pair) -> Pair:
-        """Count, then put 0 on both sides wherever either is not finite.
-
-        Equal zeros add nothing to any sum of errors; whoever counts elements subtracts `excluded`.
-        """
-        left, right = _kinds(widened(pair.candidate)), _kinds(widened(pair.reference))
-        self._candidate += np.bincount(left, minlength=4)
-        self._reference += np.bincount(right, minlength=4)
-        self.mismatch += int(np.count_nonzero(left != right))
-        self.equal_infinities += int(np.count_nonzero((left == right) & (left >= _POSITIVE)))
-        bad = (left != _FINITE) | (right != _FINITE)
-        if bad.any():
-            self.excluded += int(np.count_nonzero(bad))
-            self._note_first(start + int(bad.argmax()))
-        mask = torch.from_numpy(bad)
-        return Pair(*(piece.masked_fill(mask, 0) for piece in pair))
+    excluded: int = 0
+    mismatch: int = 0
+    equal_infinities: int = 0
+    first: int | None = None
+    candidate: list[int] = field(default_factory=_no_values)
+    reference: list[int] = field(default_factory=_no_values)
 
     def merge(self, other: "NonFiniteTally") -> None:
         """Add the counts of another set of elements."""
+        if not other.excluded:
+            return
         self.excluded += other.excluded
         self.mismatch += other.mismatch
         self.equal_infinities += other.equal_infinities
-        self._candidate += other._candidate
-        self._reference += other._reference
-        if other._first is not None:
-            self._note_first(other._first)
+        self.candidate = [own + more for own, more in zip(self.candidate, other.candidate, strict=True)]
+        self.reference = [own + more for own, more in zip(self.reference, other.reference, strict=True)]
+        if other.first is not None:
+            self.first = other.first if self.first is None else min(self.first, other.first)
 
     @property
     def has_nan(self) -> bool:
         """Whether a NaN was met on either side."""
-        return bool(self._candidate[_NAN] or self._reference[_NAN])
+        return bool(self.candidate[NAN] or self.reference[NAN])
 
     def counts(self) -> NonFinite:
         """NaN, +inf and -inf of each side."""
-        return NonFinite(
-            NonFiniteCounts(*self._candidate[_NAN:].tolist()),
-            NonFiniteCounts(*self._reference[_NAN:].tolist()),
-        )
+        return NonFinite(NonFiniteCounts(*self.candidate[NAN:]), NonFiniteCounts(*self.reference[NAN:]))
 
-    def first(self, shape: Sequence[int]) -> tuple[int, ...] | None:
+    def place(self, shape: Sequence[int]) -> tuple[int, ...] | None:
         """Coordinates of the first element, in row-major order, that is not finite on either side."""
-        if self._first is None:
-            return None
-        return tuple(int(index) for index in np.unravel_index(self._first, shape))
-
-    def _note_first(self, position: int) -> None:
-        self._first = position if self._first is None else min(self._first, position)
+        return None if self.first is None else coordinates(self.first, shape)
 
 
-def _kinds(values: Floats) -> npt.NDArray[np.int8]:
-    kinds = np.zeros(values.size, np.int8)
-    kinds[np.isnan(values)] = _NAN
-    kinds[values == np.inf] = _POSITIVE
-    kinds[values == -np.inf] = _NEGATIVE
-    return kinds
+class Cleaned(NamedTuple):
+    """A pair with 0 on both sides wherever either was not finite, and what was there."""
+
+    pair: Pair
+    tally: NonFiniteTally
+
+
+def take_out(start: int, pair: Pair) -> Cleaned:
+    """Count, then put 0 on both sides wherever either is not finite; `start` is the first flat position.
+
+    Equal zeros add nothing to any sum of errors; whoever counts elements subtracts `excluded`.
+    """
+    left, right = _kinds(widened(pair.candidate)), _kinds(widened(pair.reference))
+    bad = (left != FINITE) | (right != FINITE)
+    tally = NonFiniteTally(
+        excluded=int(bad.sum()),
+        mismatch=int((left != right).sum()),
+        equal_infinities=int(((left == right) & (left >= POSITIVE)).sum()),
+        candidate=torch.bincount(left[bad], minlength=4).tolist(),
+        reference=torch.bincount(right[bad], minlength=4).tolist(),
+    )
+    if tally.excluded:
+        tally.first = start + int(bad.to(torch.uint8).argmax())
+    return Cleaned(Pair(*(piece.masked_fill(bad, 0) for piece in pair)), tally)
+
+
+def _kinds(values: Tensor) -> Tensor:
+    return values.isnan() * NAN + (values == torch.inf) * POSITIVE + (values == -torch.inf) * NEGATIVE

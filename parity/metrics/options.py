@@ -8,6 +8,10 @@ import torch
 
 from parity.errors import BadInputError
 
+ENGINES = ("numba", "torch")
+# Engines may count what they find in one piece in 32 bits.
+MOST_CHUNK_ELEMENTS = 2**31
+
 # (relative, absolute). For floats these are the defaults of `torch.testing.assert_close`, so that
 # `close_fraction` reads the way PyTorch users expect; whole numbers and flags are close only when equal.
 CLOSE_TOLERANCES = MappingProxyType(
@@ -33,8 +37,9 @@ class CompareOptions:
     `name` is the "where" of every refusal. `chunk_elements` bounds what is read from each side at a time
     and changes no result beyond the order of float64 sums. `worst_count` bounds the list of worst elements.
     An element is close when |candidate - reference| <= close_atol + close_rtol * |reference|; a tolerance
-    left None comes from `CLOSE_TOLERANCES` by the candidate's dtype. Raises `BadInputError` for a
-    value outside its range.
+    left None comes from `CLOSE_TOLERANCES` by the candidate's dtype. `threads` measure at once, by default as many as
+    torch uses; their number changes nothing. `engine` is "numba" or "torch", by default the quicker one (see
+    `engines`). Raises `BadInputError` for a value outside its range.
     """
 
     name: str = "tensor comparison"
@@ -42,10 +47,18 @@ class CompareOptions:
     worst_count: int = 8
     close_rtol: float | None = None
     close_atol: float | None = None
+    threads: int | None = None
+    engine: str | None = None
 
     def __post_init__(self) -> None:
         self._require_at_least("chunk_elements", self.chunk_elements, 1)
+        if self.chunk_elements > MOST_CHUNK_ELEMENTS:
+            got = f"chunk_elements={self.chunk_elements}"
+            raise BadInputError(self.name, got, f"at most {MOST_CHUNK_ELEMENTS}", "lower chunk_elements")
         self._require_at_least("worst_count", self.worst_count, 0)
+        self._require_at_least("threads", 1 if self.threads is None else self.threads, 1)
+        if self.engine not in (None, *ENGINES):
+            raise BadInputError(self.name, f"engine={self.engine!r}", " or ".join(ENGINES), "correct engine")
         for field, value in (("close_rtol", self.close_rtol), ("close_atol", self.close_atol)):
             if value is not None and not (math.isfinite(value) and value >= 0):
                 raise BadInputError(self.name, f"{field}={value}", "a finite value >= 0", f"correct {field}")

@@ -8,19 +8,18 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
-Floats = npt.NDArray[np.float64]
+from torch import Tensor
 
 # Outside these a sum of squares may have lost elements to underflow, or have overflowed.
-_LEAST, _MOST = 1e-200, 1e200
+LEAST_SQUARES, MOST_SQUARES = 1e-200, 1e200
+# Powers of two within this are normal float64 numbers.
+_NORMAL_POWER = 1000
 
 
 class Rescaled(NamedTuple):
     """Values divided by 2**shift, and the sum of their squares after that division."""
 
-    values: Floats
+    values: Tensor
     shift: int
     squares: float
 
@@ -30,22 +29,31 @@ class Rescaled(NamedTuple):
         return math.isfinite(self.squares)
 
 
-def inner_product(left: Floats, right: Floats) -> float:
+def inner_product(left: Tensor, right: Tensor) -> float:
     """Sum of products, without BLAS: its threads make short vectors slow and the last bits vary by machine."""
-    return float(np.einsum("i,i->", left, right))
+    return float((left * right).sum())
 
 
-def rescaled(values: Floats) -> Rescaled:
-    """Values brought by a power of two to where their squares neither overflow nor vanish."""
+def rescaled(values: Tensor) -> Rescaled:
+    """Float64 values brought by a power of two to where their squares neither overflow nor vanish."""
     squares = inner_product(values, values)
-    if _LEAST < squares < _MOST:
+    if LEAST_SQUARES < squares < MOST_SQUARES or not values.numel():
         return Rescaled(values, 0, squares)
-    largest = float(np.abs(values).max(initial=0.0))
+    largest = float(values.abs().max())
     if largest == 0 or not math.isfinite(largest):
-        return Rescaled(values, 0, squares)
+        return Rescaled(values, 0, squares if largest == 0 else math.nan)
     shift = math.frexp(largest)[1]
-    values = np.ldexp(values, -shift)
+    values = times_power(values, -shift)
     return Rescaled(values, shift, inner_product(values, values))
+
+
+def times_power(values: Tensor, exponent: int) -> Tensor:
+    """Float64 values times 2**exponent, whatever the exponent."""
+    while exponent:
+        step = max(-_NORMAL_POWER, min(_NORMAL_POWER, exponent))
+        values = values * math.ldexp(1.0, step)
+        exponent -= step
+    return values
 
 
 @dataclass(slots=True)

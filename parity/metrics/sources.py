@@ -70,10 +70,10 @@ def as_source(tensor: TensorSource | torch.Tensor) -> TensorSource:
 
 
 def read_checked(source: TensorSource, start: int, stop: int, where: str) -> torch.Tensor:
-    """Elements [start, stop) on the CPU; raises `IncompleteError` when the source gives anything else."""
+    """Elements [start, stop), on their device; raises `IncompleteError` when the source gives anything else."""
     piece = source.read(start, stop)
     if piece.shape != (stop - start,) or piece.dtype != source.dtype:
         got = f"read({start}, {stop}) gave {tuple(piece.shape)} of {piece.dtype}"
         expected = f"({stop - start},) of {source.dtype}"
         raise IncompleteError(where, got, expected, "check that the tensor was written completely")
-    return piece.detach().cpu()
+    return piece.detach().resolve_neg()

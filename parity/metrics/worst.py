@@ -1,14 +1,16 @@
 """The largest errors met so far, and where they are."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from parity.metrics.record import WorstElement
 
-Floats = npt.NDArray[np.float64]
-_BLOCK = 64
+Rows = npt.NDArray[np.float64]
 
 
 class WorstElements:
@@ -17,49 +19,57 @@ class WorstElements:
     def __init__(self, count: int):
         self._count = count
         # One row each: flat position (exact in float64 below 2**53), candidate, reference, error.
-        self._rows: Floats = np.empty((0, 4))
+        self._rows: Rows = np.empty((0, 4))
 
-    def add(self, start: int, candidate: Floats, reference: Floats, error: Floats) -> None:
-        """Consider the elements from flat position `start` on."""
-        chosen = _largest(error, self._count)
-        rows = np.stack((chosen + float(start), candidate[chosen], reference[chosen], error[chosen]), axis=1)
-        self._keep(rows)
+    @property
+    def floor(self) -> float:
+        """An error that none can be among the worst without exceeding."""
+        if self._count == 0:
+            return math.inf
+        # An element that equals the least of them may lie before it.
+        return math.nextafter(float(self._rows[-1, 3]), 0.0) if len(self._rows) == self._count else 0.0
 
-    def merge(self, other: "WorstElements") -> None:
-        """Consider the worst of another set of elements."""
-        self._keep(other._rows)
-
-    def finish(self, shape: Sequence[int]) -> tuple[WorstElement, ...]:
-        """The worst elements of a tensor of this shape, largest error first."""
-        places = [np.unravel_index(int(row[0]), shape) for row in self._rows]
-        return tuple(
-            WorstElement(tuple(int(index) for index in place), *row[1:].tolist())
-            for place, row in zip(places, self._rows, strict=True)
-        )
-
-    def _keep(self, rows: Floats) -> None:
-        rows = np.concatenate((self._rows, rows))
+    def add(self, rows: Rows) -> None:
+        """Consider elements that are not among those considered before, one row each (all errors nonzero)."""
+        if not len(rows):
+            return
+        rows = np.concatenate((self._rows, rows)) if len(self._rows) else rows
         order = np.lexsort((rows[:, 0], -rows[:, 3]))
         self._rows = rows[order[: self._count]]
 
+    def merge(self, other: "WorstElements") -> None:
+        """Consider the worst of another set of elements."""
+        self.add(other._rows)
 
-def _largest(error: Floats, count: int) -> npt.NDArray[np.int64]:
-    """Indices of the `count` largest nonzero errors, the first of equals."""
-    if count == 0 or error.size <= count:
-        return np.flatnonzero(error)[:count]
-    likely = np.flatnonzero(error >= _lower_bound(error, count))
-    among = error[likely]
-    bound = np.partition(among, -count)[-count]
-    above = likely[among > bound]
-    if bound == 0:
+    def finish(self, shape: Sequence[int]) -> tuple[WorstElement, ...]:
+        """The worst elements of a tensor of this shape, largest error first."""
+        return tuple(WorstElement(coordinates(int(row[0]), shape), *row[1:]) for row in self._rows.tolist())
+
+
+def coordinates(position: int, shape: Sequence[int]) -> tuple[int, ...]:
+    """Indices on each axis of the element at a flat position in row-major order."""
+    found = []
+    for size in reversed(shape):
+        position, index = divmod(position, size)
+        found.append(index)
+    return tuple(reversed(found))
+
+
+def worst_rows(start: int, candidate: Tensor, reference: Tensor, error: Tensor, count: int) -> Rows:
+    """The `count` elements of largest nonzero error, the first of equals, of those from flat position `start` on."""
+    chosen = _largest(error, count)
+    columns = (chosen.to(torch.float64) + start, candidate[chosen], reference[chosen], error[chosen])
+    rows: Rows = torch.stack(columns, dim=1).cpu().numpy()
+    return rows
+
+
+def _largest(error: Tensor, count: int) -> Tensor:
+    if count == 0 or error.numel() <= count:
+        return error.nonzero().flatten()[:count]
+    # Which of equal elements topk gives is not defined, so it is only asked for the bound.
+    bound = error.topk(count).values[-1]
+    above = (error > bound).nonzero().flatten()
+    if not bound > 0:
         return above
-    equal = likely[among == bound][: count - above.size]
-    return np.concatenate((above, equal))
-
-
-def _lower_bound(error: Floats, count: int) -> float:
-    """A bound that at least `count` errors reach, without ordering them all."""
-    usable = error.size // _BLOCK * _BLOCK
-    highest = error[:usable].reshape(-1, _BLOCK).max(axis=1)
-    # Each of the `count` highest blocks holds an element that is at least the least of their maxima.
-    return float(np.partition(highest, -count)[-count]) if highest.size >= count else 0.0
+    equal = (error == bound).nonzero().flatten()[: count - above.numel()]
+    return torch.cat((above, equal))

@@ -8,8 +8,9 @@ from parity.judge import Rule, Verdict
 from parity.judge.budget import GATES
 from parity.judge.verdict import TapPlace
 from parity.metrics.summary import QUANTILE_LEVELS
-from parity.report import figure_row
+from parity.report import class_rows, figure_row
 from parity.report.blame_row import decode_blame, encode_blame
+from parity.report.classes import class_counts, class_of_tap
 from parity.report.origin import first_divergence
 from parity.report.record import Report, ReportedCase, ReportedForward, ReportedTap, Subject
 from parity.report.reduction import as_report
@@ -22,7 +23,7 @@ IDENTICAL_COLUMNS = ("tap", "mode", "rule", "subject")
 MEASURED_COLUMNS = (*IDENTICAL_COLUMNS, "verdict", *figure_row.COLUMNS)
 _KEYS = ("schema", "outcome", "provenance", "layout", "modes", "groups", "taps", "subjects", "cases")
 _CASE_KEYS = ("suite", "case", "guards", "dtype", "forwards")
-_FORWARD_KEYS = ("name", "incomplete", "gains", "blame", "results")
+_FORWARD_KEYS = ("name", "incomplete", "gains", "blame", "results", "classes")
 _SUBJECT_COLUMNS = ("shape", "candidate_dtype", "reference_dtype")
 _RULES, _VERDICTS = tuple(Rule), tuple(Verdict)
 
@@ -62,7 +63,16 @@ def from_document(value: object, where: str = "report") -> Report:
     report = Report(cases, top.read("provenance", lambda v, w: mapping(v, w, text)))
     if not same(top.read("outcome", lambda outcome, _: outcome), _outcome(report)):
         raise refusal(f"{where}.outcome", "an outcome that its results do not give", f"{_outcome(report)!r:.200}")
+    _require_own_words(value, report, where)
     return report
+
+
+def _require_own_words(value: Any, report: Report, where: str) -> None:
+    """Refuse what `to_document` would not write of the report: a table's entry that is doubled, or used nowhere."""
+    written = to_document(report)
+    for key in ("modes", "groups", "taps", "subjects"):
+        if not same(value[key], written[key]):
+            raise refusal(f"{where}.{key}", "entries twice, unused, or in another order", "each once, as first used")
 
 
 def _layout() -> dict[str, object]:
@@ -72,6 +82,8 @@ def _layout() -> dict[str, object]:
         "measured": list(MEASURED_COLUMNS),
         "rules": [rule.value for rule in _RULES],
         "verdicts": [verdict.value for verdict in _VERDICTS],
+        "classes": list(class_rows.KINDS),
+        "class_rows": list(class_rows.COLUMNS),
         "gates": list(GATES),
         "quantile_levels": list(QUANTILE_LEVELS),
     }
@@ -84,11 +96,14 @@ def _outcome(report: Report) -> dict[str, object]:
         case, tap = found
         divergence = first_divergence(report)
         blame = None if divergence is None else divergence.blame_sentence
-        first = {"suite": case.suite, "dtype": case.dtype, **dataclasses.asdict(tap.place), "blame": blame}
+        kind = class_of_tap(case, tap)
+        place = {"suite": case.suite, "dtype": case.dtype, **dataclasses.asdict(tap.place)}
+        first = {**place, "blame": blame, "class": None if kind is None else kind.kind.value}
     return {
         "verdict": VERDICT_WORDS[report.exit_code],
         "exit_code": int(report.exit_code),
         **dataclasses.asdict(whole_tally(report)),
+        "classes": class_counts(report),
         "first_divergence": first,
     }
 
@@ -128,6 +143,7 @@ class _Writer:
             "gains": {group: json_number(gain) for group, gain in forward.gains.items()},
             "blame": None if forward.blame is None else encode_blame(forward.blame),
             "results": [self._row(tap) for tap in forward.taps],
+            "classes": class_rows.encode(forward),
         }
 
     def _row(self, tap: ReportedTap) -> list[object]:
@@ -165,12 +181,15 @@ class _Reader:
     def _forward(self, value: object, where: str, case: str) -> ReportedForward:
         parts = Fields.of_object(value, where, _FORWARD_KEYS)
         home = case, parts.read("name", text)
+        taps = parts.read("results", lambda v, w: each(v, w, lambda a, b: self._tap(a, b, home)))
+        incomplete = parts.read("incomplete", lambda v, w: each(v, w, text))
         return ReportedForward(
             name=home[1],
-            taps=parts.read("results", lambda v, w: each(v, w, lambda a, b: self._tap(a, b, home))),
-            incomplete=parts.read("incomplete", lambda v, w: each(v, w, text)),
+            taps=taps,
+            incomplete=incomplete,
             gains=parts.read("gains", lambda v, w: mapping(v, w, number)),
             blame=parts.read("blame", decode_blame),
+            classes=parts.read("classes", lambda v, w: class_rows.decode(v, w, taps, len(incomplete))),
         )
 
     def _tap(self, value: object, where: str, home: tuple[str, str]) -> ReportedTap:

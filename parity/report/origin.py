@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from parity.blame import Blame
 from parity.judge import Verdict
+from parity.report.classes import class_of_tap
 from parity.report.numbers import error_text, plain, share_text
 from parity.report.record import ISOLATED, Figures, Measured, Report, ReportedCase, ReportedTap
 from parity.report.reduction import as_report
@@ -52,7 +53,8 @@ def first_divergence(run: RunResult | Report) -> FirstDivergence | None:
     measured = tap.measured
     parts = [] if measured is None else [_excess(measured), *_place_of_error(measured.figures, tap.subject.shape)]
     blame = next((f.blame for f in case.forwards if f.name == tap.place.forward), None)
-    return FirstDivergence(case, tap, isolated, "; ".join([*parts, _birth(tap, isolated)]), blame)
+    sentence = "; ".join([*parts, _birth(tap, isolated), *_class(case, tap)])
+    return FirstDivergence(case, tap, isolated, sentence, blame)
 
 
 def birthplaces(cases: Iterable[ReportedCase], count: int) -> list[Birthplace]:
@@ -139,6 +141,11 @@ def _place_of_error(figures: Figures, shape: tuple[int, ...]) -> list[str]:
         worst = [f"{list(at.coordinates)} {at.candidate:.6g} for {at.reference:.6g}" for at in figures.worst]
         told.append(f"worst elements {', '.join(worst)}")
     return told
+
+
+def _class(case: ReportedCase, tap: ReportedTap) -> list[str]:
+    found = class_of_tap(case, tap)
+    return [] if found is None else [f"class {found.kind.value}: {found.evidence}"]
 
 
 def _birth(tap: ReportedTap, isolated: ReportedTap | None) -> str:

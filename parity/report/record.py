@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from parity.blame import Blame
+from parity.classify import Class, Classified
 from parity.errors import BadInputError, ExitCode
 from parity.judge import Rule, Verdict
 from parity.judge.budget import GATES
@@ -126,7 +127,8 @@ class ReportedTap:
 class ReportedForward:
     """One pass: its taps in the order of the run, what could not be compared, the gain of each block, and the blame.
 
-    BadInputError for a blame on a tap that is not over its budget.
+    `classes` has one class for each tap that was judged, in data-path order, and for each that could not be compared;
+    None where the case is not calibrated. BadInputError for a blame on a tap that is not over its budget.
     """
 
     name: str
@@ -134,8 +136,10 @@ class ReportedForward:
     incomplete: tuple[str, ...]
     gains: Mapping[str, float]
     blame: Blame | None = None
+    classes: tuple[Classified, ...] | None = None
 
     def __post_init__(self) -> None:
+        _require_classes(self)
         for key, count in Counter((tap.place.tap, tap.place.mode) for tap in self.taps).items():
             if count > 1:
                 raise BadInputError(f"{self.name!r:.80}: {key!r:.200}", "judged twice", "once", "judge the run again")
@@ -199,6 +203,17 @@ class Report:
     def exit_code(self) -> ExitCode:
         """What the run exits with."""
         return _standing(self.cases).exit_code
+
+
+def _require_classes(forward: ReportedForward) -> None:
+    if forward.classes is None:
+        return
+    judged = list(dict.fromkeys(tap.place.tap for tap in forward.taps))
+    classed, unjudged = forward.classes[: len(judged)], forward.classes[len(judged) :]
+    missing = len(unjudged) != len(forward.incomplete) or any(one.kind is not Class.INCOMPLETE for one in unjudged)
+    if missing or judged != [one.tap for one in classed]:
+        got = f"{len(forward.classes)} classes, of other taps"
+        raise BadInputError(f"{forward.name!r:.80}", got, "one for each tap and reason", "judge the run again")
 
 
 def _standing(cases: tuple[ReportedCase, ...]) -> RunResult:

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Iterable
 
+from parity.calibrate.band import Bands
+from parity.classify import classify_forward
 from parity.errors import BadInputError
 from parity.judge import TapResult, Verdict
 from parity.metrics import TensorComparison, WorstElement
@@ -28,14 +30,15 @@ VALUE_DIGITS = 9
 WORST_KEPT = 3
 
 
-def as_report(run: RunResult | Report) -> Report:
-    """Reduce a run to its report; a report is given back as it is.
+def as_report(run: RunResult | Report, bands: Bands | None = None) -> Report:
+    """Reduce a run to its report, with the classes of taps where a model has bands; a report is given back as it is.
 
-    BadInputError where the run's records contradict each other.
+    Where a model has bands but none for a case, what differs there is incomplete. BadInputError where the run's
+    records contradict each other.
     """
     if isinstance(run, Report):
         return run
-    return Report(tuple(_case(case) for case in run.cases), dict(run.provenance))
+    return Report(tuple(_case(case, bands) for case in run.cases), dict(run.provenance))
 
 
 def significant(value: float, digits: int) -> float:
@@ -54,15 +57,17 @@ def _figure(value: float) -> float:
     return significant(value, FIGURE_DIGITS)
 
 
-def _case(case: CaseResult) -> ReportedCase:
-    forwards = tuple(_forward(forward) for forward in case.forwards)
+def _case(case: CaseResult, bands: Bands | None) -> ReportedCase:
+    held = bands.for_case(case.case, case.dtype, case.release) if bands is not None and bands.files else None
+    forwards = tuple(_forward(forward, held, case.dtype) for forward in case.forwards)
     return ReportedCase(case.suite, case.case, case.guards, case.dtype, forwards)
 
 
-def _forward(forward: ForwardResult) -> ReportedForward:
+def _forward(forward: ForwardResult, bands: Bands | None, dtype: str) -> ReportedForward:
     gains = {group: _figure(gain) for group, gain in forward.gains.items()}
     taps = tuple(_tap(tap) for tap in forward.taps)
-    return ReportedForward(forward.name, taps, tuple(forward.incomplete), gains, forward.blame)
+    classes = None if bands is None else classify_forward(forward, bands, dtype)
+    return ReportedForward(forward.name, taps, tuple(forward.incomplete), gains, forward.blame, classes)
 
 
 def _tap(tap: TapResult) -> ReportedTap:

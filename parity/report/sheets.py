@@ -1,9 +1,10 @@
 """The tables of a report, as text for any medium."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from parity.judge import Verdict
+from parity.report.classes import BEHIND, class_lines, class_of_case, classes_of_groups, has_classes
 from parity.report.numbers import NOTHING, count_text, error_text, gain_text, plain, share_text, usage_text
 from parity.report.origin import birthplaces
 from parity.report.record import CHAINED, ISOLATED, Report, ReportedCase
@@ -34,25 +35,52 @@ class Sheet:
 
 
 def case_sheet(report: Report) -> Sheet:
-    """One row for each case, suite and precision."""
-    columns = (
+    """One row for each case, suite and precision; with the worst class of its taps where there are bands."""
+    columns = [
         Column("suite/case", False),
         Column("dtype", False),
         Column("taps"),
         Column("elements"),
         Column("result", False),
-    )
+    ]
     rows = [
-        (
+        [
             plain(f"{line.suite}/{line.case}"),
             plain(line.dtype),
             count_text(line.tally.taps),
             count_text(line.tally.elements),
             result_text(line.tally),
-        )
+        ]
         for line in case_lines(report)
     ]
+    if has_classes(report):
+        columns.append(Column("class", False))
+        for row, case in zip(rows, report.cases, strict=True):
+            kind = class_of_case(case)
+            row.append(NOTHING if kind is None else kind.value)
     return Sheet("Cases", columns, rows)
+
+
+def class_sheets(report: Report) -> list[Sheet]:
+    """The classes that the taps of a run have beyond identical, each with its first tap and what speaks for it."""
+    lines = class_lines(report)
+    if not lines:
+        return []
+    columns = (Column("class", False), Column("taps"), Column("first", False), Column("evidence", False))
+    rows = [
+        (
+            f"{line.kind.value} {BEHIND} a bug" if line.behind else line.kind.value,
+            count_text(line.count),
+            plain(f"{line.case.case}: {line.first.tap}"),
+            plain(line.first.evidence),
+        )
+        for line in lines
+    ]
+    note = (
+        "within noise: as far off as legitimate ways to compute the reference. drift: more, though no step makes more "
+        "by itself; behind a bug: it came from there. bug: a step does. incomplete: it cannot be told."
+    )
+    return [Sheet("Classes", columns, rows, note)]
 
 
 def drift_sheets(report: Report, details: bool = False) -> list[Sheet]:
@@ -65,7 +93,8 @@ def drift_sheets(report: Report, details: bool = False) -> list[Sheet]:
     for suite, dtype in dict.fromkeys((case.suite, case.dtype) for case in told):
         cases = [case for case in told if (case.suite, case.dtype) == (suite, dtype)]
         title = plain(f"{suite} {dtype}")
-        sheets.append(_group_sheet(f"Error by group: {title}, {_cases_text(cases)}", group_lines(cases)))
+        heading = f"Error by group: {title}, {_cases_text(cases)}"
+        sheets.append(_group_sheet(heading, group_lines(cases), classes_of_groups(cases)))
         sheets += _birth_sheets(title, cases)
         if details:
             sheets += [_mode_sheet(plain(f"{suite}/{case.case} {dtype}"), group_lines([case])) for case in cases]
@@ -89,9 +118,10 @@ def _cases_text(cases: Sequence[ReportedCase]) -> str:
     return plain(cases[0].case) if len(cases) == 1 else f"{len(cases)} cases"
 
 
-def _group_sheet(title: str, lines: Iterable[GroupLine]) -> Sheet:
+def _group_sheet(title: str, lines: Iterable[GroupLine], classes: Mapping[str, str]) -> Sheet:
     headings = ("chained", "max", "forced", "born", "inherit", "gain", "used")
-    columns = (Column("group", False), *map(Column, headings), Column("verdict", False))
+    columns = [Column("group", False), *map(Column, headings), Column("verdict", False)]
+    columns += [Column("class", False)] if classes else []
     rows = [
         (
             plain(line.group),
@@ -103,6 +133,7 @@ def _group_sheet(title: str, lines: Iterable[GroupLine]) -> Sheet:
             gain_text(line.gain),
             usage_text(line.usage),
             _verdict(line.tally),
+            *([classes.get(line.group, NOTHING)] if classes else []),
         )
         for line in lines
     ]

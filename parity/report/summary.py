@@ -76,7 +76,7 @@ def case_lines(run: RunResult | Report) -> list[CaseLine]:
 def group_lines(cases: Iterable[ReportedCase]) -> list[GroupLine]:
     """Summarise taps by group over all passes of the cases, in data-path order."""
     listed = list(cases)
-    members: dict[str, list[ReportedTap]] = {group: [] for group in _data_path(listed)}
+    members: dict[str, list[ReportedTap]] = {group: [] for group in data_path(listed)}
     for case in listed:
         for tap in case.taps:
             members[tap.place.group].append(tap)
@@ -93,8 +93,9 @@ def group_lines(cases: Iterable[ReportedCase]) -> list[GroupLine]:
     ]
 
 
-def _data_path(cases: Iterable[ReportedCase]) -> list[str]:
-    """Merge the orders of all cases: one with fewer blocks must not push the head before the others' blocks."""
+def data_path(cases: Iterable[ReportedCase]) -> list[str]:
+    """Give every group once, in data-path order over all cases."""
+    # One with fewer blocks must not push the head before the others' blocks.
     merged: list[str] = []
     for case in cases:
         groups = dict.fromkeys(tap.place.group for tap in case.taps)

@@ -8,7 +8,7 @@ from rich.text import Text
 from parity.report.lines import divergence_lines, incomplete_lines, provenance_lines, verdict_line
 from parity.report.record import Report
 from parity.report.reduction import as_report
-from parity.report.sheets import Sheet, case_sheet, drift_sheets
+from parity.report.sheets import Sheet, case_sheet, class_sheets, drift_sheets
 from parity.run.record import RunResult
 
 
@@ -25,7 +25,7 @@ def render(run: RunResult | Report, console: Console, details: bool = False) -> 
         _say(console, f"\nNot compared ({len(report.incomplete)}):", "bold")
         for reason in reasons:
             _say(console, f"  {reason}")
-    for sheet in [case_sheet(report), *drift_sheets(report, details)]:
+    for sheet in [case_sheet(report), *class_sheets(report), *drift_sheets(report, details)]:
         print_sheet(console, sheet)
     for key, value in provenance_lines(report):
         _say(console, f"{key}: {value}")

@@ -8,7 +8,7 @@ import torch
 from parity.errors import IncompleteError
 from parity.judge import Budgets, Measurement, TapResult, judge
 from parity.judge.verdict import TapPlace
-from parity.metrics import CompareOptions, compare
+from parity.metrics import CompareOptions, compare, engine_name
 from parity.run.record import CaseResult, ForwardResult, RunResult
 from parity.store import Dump, Manifest
 
@@ -50,7 +50,7 @@ def compare_dumps(pair: DumpPair) -> RunResult:
             except IncompleteError as error:
                 incomplete.append(str(error))
     forward = ForwardResult("dumps", tuple(results), tuple(incomplete))
-    case = CaseResult(pair.suite, reference.case, "two dumps of one case", own.dtype, (forward,))
+    case = CaseResult(pair.suite, reference.case, "two dumps of one case", own.dtype, (forward,), reference.release)
     return RunResult((case,), _provenance(pair))
 
 
@@ -71,7 +71,12 @@ def require_same_origin(own: Manifest, reference: Manifest, across_releases: boo
 
 def _provenance(pair: DumpPair) -> dict[str, str]:
     own, reference = pair.candidate.manifest, pair.reference.manifest
-    told = {"candidate": own.producer, "reference": reference.producer, "release": reference.release}
+    told = {
+        "candidate": own.producer,
+        "reference": reference.producer,
+        "release": reference.release,
+        "engine": engine_name(),
+    }
     if not pair.crosses:
         return told
     only = len(set(pair.candidate.names) - set(pair.reference.names))

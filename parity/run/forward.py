@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from parity.capture import Forcing, Mode, Probe, Recorder, Recording, forced
+from parity.capture import Forcing, Mode, Probe, Recorder, Recording, Visitor, Watch, forced
 from parity.errors import IncompleteError, ParityError
 from parity.taps import TapPlan
 
@@ -44,14 +44,34 @@ def observe(
     tensor, or where the implementation fails.
     """
     recorder = Recorder()
-    names = {
+    visitor = forced(recorder, Forcing(forced_names(implementation, forward, mode), values or {}))
+    show(implementation, forward, visitor, forces=True)
+    return recorder.recording
+
+
+def forced_names(implementation: Implementation, forward: Forward, mode: Mode) -> frozenset[str]:
+    """Name the taps that a mode replaces."""
+    return {
         Mode.CHAINED: frozenset[str](),
         Mode.TEACHER_FORCED: forward.plan.boundaries,
         Mode.ISOLATED: frozenset(forward.plan.names) - forward.plan.constants(implementation.name),
     }[mode]
-    visitor = forced(recorder, Forcing(names, values or {}))
+
+
+def show(implementation: Implementation, forward: Forward, visitor: Visitor, forces: bool) -> None:
+    """Run one pass and show every tap to a visitor, which may replace values if it `forces`; errors as of `observe`."""
+    kind = Probe if forces else Watch
+    _run(implementation, forward, kind(implementation.root, implementation.name, forward.plan, visitor))
+
+
+def watch(implementation: Implementation, forward: Forward, visitor: Visitor) -> None:
+    """Run one pass and show every tap to a visitor that leaves it as it is; the errors are those of `observe`."""
+    show(implementation, forward, visitor, forces=False)
+
+
+def _run(implementation: Implementation, forward: Forward, probe: Probe) -> None:
     try:
-        with torch.no_grad(), Probe(implementation.root, implementation.name, forward.plan, visitor):
+        with torch.no_grad(), probe:
             implementation.call(implementation.root, forward.inputs)
     except ParityError:
         raise
@@ -63,4 +83,3 @@ def observe(
             "a pass that runs to its end",
             "run it without the harness and mend it",
         ) from error
-    return recorder.recording

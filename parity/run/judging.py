@@ -56,7 +56,7 @@ def judge_forward(candidate: Implementation, oracle: Oracle, forward: Forward, b
             if not (bar.every_mode or incomplete) and _all_identical(results, oracle):
                 # Forcing would replace every value by the same bits: nothing could come out differently. That each
                 # tap has a budget in the other modes too is still asked.
-                _ask_budgets(forward, bar, bar.modes[1:])
+                ask_budgets(forward, bar, bar.modes[1:])
                 break
     except IncompleteError as error:
         incomplete.append(str(error))
@@ -78,10 +78,11 @@ def _blame(
     return bar.explainer.explain(forward.plan, seen, oracle.values, lambda tap, mode: (tap, mode.value) in over)
 
 
-def _ask_budgets(forward: Forward, bar: Bar, modes: Sequence[Mode]) -> None:
+def ask_budgets(forward: Forward, bar: Bar, modes: Sequence[Mode]) -> None:
+    """Ask for the budget of every tap in modes that are not run; BadInputError where there is none."""
     for mode in modes:
         for tap in forward.plan:
-            bar.budgets.row(bar.suite, tap.name, mode.value, _name(bar.working))
+            bar.budgets.row(bar.suite, tap.name, mode.value, dtype_name(bar.working))
 
 
 def _all_identical(results: Sequence[TapResult], oracle: Oracle) -> bool:
@@ -108,8 +109,8 @@ class _Judging:
         """Judge one tap; IncompleteError where the two sides are not comparable."""
         own = self._seen[tap.name]
         reference, truth = _found(self._oracle.values, tap.name), _found(self._truth, tap.name)
-        _require_alike(tap.name, own, reference)
-        budget = self._bar.budgets.row(self._bar.suite, tap.name, self._mode.value, _name(self._bar.working))
+        require_alike(tap.name, own, reference)
+        budget = self._bar.budgets.row(self._bar.suite, tap.name, self._mode.value, dtype_name(self._bar.working))
         place = TapPlace(self._bar.case, self._forward.name, tap.name, tap.group, self._mode.value)
         return judge(place, self._measure(tap.name, own, reference, truth), budget, self._bar.working)
 
@@ -131,11 +132,16 @@ def same_bits(left: Tensor, right: Tensor) -> bool:
     """Whether two tensors of one dtype and shape hold the same bits (NaN payloads and signed zeros included)."""
     if left.dtype != right.dtype or left.shape != right.shape:
         return False
-    view = _BITS[left.element_size()]
-    return torch.equal(left.contiguous().view(view), right.contiguous().view(view).to(left.device))
+    return torch.equal(as_bits(left), as_bits(right).to(left.device))
 
 
-def _require_alike(name: str, own: Tensor, reference: Tensor) -> None:
+def as_bits(tensor: Tensor) -> Tensor:
+    """Give the tensor's bits as integers, of the same shape."""
+    return tensor.contiguous().view(_BITS[tensor.element_size()])
+
+
+def require_alike(name: str, own: Tensor, reference: Tensor) -> None:
+    """IncompleteError where two tensors are not of one shape and dtype."""
     for what, left, right in (
         ("shape", tuple(own.shape), tuple(reference.shape)),
         ("dtype", own.dtype, reference.dtype),
@@ -165,5 +171,6 @@ def _gains(seen: dict[Mode, Recording], oracle: Oracle, forward: Forward) -> dic
     return block_gains(forward.plan, seen[Mode.CHAINED], seen[Mode.TEACHER_FORCED], fed)
 
 
-def _name(dtype: torch.dtype) -> str:
+def dtype_name(dtype: torch.dtype) -> str:
+    """Give the name that budgets use."""
     return str(dtype).removeprefix("torch.")

@@ -25,13 +25,14 @@ class ForwardResult:
 
 @dataclass(frozen=True)
 class CaseResult:
-    """One case of one suite in one precision."""
+    """One case of one suite in one precision; `release` is the reference's, empty where a model has none."""
 
     suite: str
     case: str
     guards: str
     dtype: str
     forwards: tuple[ForwardResult, ...]
+    release: str = ""
 
 
 @dataclass(frozen=True)

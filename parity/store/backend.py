@@ -41,6 +41,9 @@ class BlobFile(Protocol):
     def fill(self, sha: str, start: int, out: torch.Tensor) -> None:
         """Read the flat elements from `start` on into the contiguous 1-D CPU tensor `out`."""
 
+    def stamp(self) -> tuple[int, int]:
+        """Give size and time of the last change of the open file, whatever has its name by now."""
+
     def close(self) -> None:
         """Close the file; allowed more than once."""
 

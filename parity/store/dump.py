@@ -31,10 +31,10 @@ class Entry:
 class DumpSource:
     """One stored tensor, read by slices of its flat row-major elements."""
 
-    def __init__(self, where: str, file: BlobFile, entry: Entry):
+    def __init__(self, where: str, file: BlobFile, entry: Entry, stamp: tuple[int, int]):
         self.shape = entry.shape
         self.dtype = entry.dtype
-        self._where, self._file, self._sha = where, file, entry.sha256
+        self._where, self._file, self._sha, self._stamp = where, file, entry.sha256, stamp
         self._elements = BlobSpec(entry.dtype, entry.shape).elements
 
     def read(self, start: int, stop: int) -> torch.Tensor:
@@ -44,6 +44,9 @@ class DumpSource:
             raise BadInputError(self._where, f"the slice [{start}, {stop})", expected, "correct the slice")
         out = torch.empty(stop - start, dtype=self.dtype)
         self._file.fill(self._sha, start, out)
+        # The hash was of what was there before.
+        if self._file.stamp() != self._stamp:
+            raise unreadable(self._where, "it was changed while it was read")
         return out
 
 
@@ -51,13 +54,14 @@ class Dump:
     """An open dump; make one with `Dump.open`, and close it or use it as a context.
 
     Opening checks marker, seal, manifest, index and the layout of every blob. The bits of a blob are checked
-    against its hash when it is first read, or all at once by `verify`.
+    against its hash when it is first read, or all at once by `verify`; a file that changes from then on is refused.
     """
 
     def __init__(self, path: Path, file: BlobFile, manifest: Manifest, index: Index):
         self.path = path
         self.manifest = manifest
         self._file: BlobFile | None = file
+        self._stamp = file.stamp()
         self._index = index
         self._proved: set[str] = set()
 
@@ -72,10 +76,10 @@ class Dump:
         try:
             manifest, index = file.sealed().opened(str(path))
             file.check(index)
+            return Dump(path, file, manifest, index)
         except BaseException:
             file.close()
             raise
-        return Dump(path, file, manifest, index)
 
     def __enter__(self) -> Self:
         return self
@@ -129,7 +133,7 @@ class Dump:
     def _source(self, entry: Entry) -> DumpSource:
         if self._file is None:
             raise BadInputError(str(self.path), "a closed dump", "an open one", "read before closing it")
-        return DumpSource(str(self.path), self._file, entry)
+        return DumpSource(str(self.path), self._file, entry, self._stamp)
 
     def _prove(self, entry: Entry, pieces: Iterator[torch.Tensor]) -> None:
         hasher = ContentHasher(entry.dtype, entry.shape)

@@ -10,14 +10,22 @@ import torch
 from parity.store import strict_json
 from parity.store.bits import BlobSpec, dtype_name
 from parity.store.layout import FORMAT_NAME, FORMAT_VERSION, Index, Sealed
-from parity.store.refusal import refusing, shown, unreadable
+from parity.store.refusal import refusing, shown, stamp_of, unreadable
+from parity.store.safetensors_write import MAX_HEADER_BYTES
 
 _ROOT_NAMES = {"blobs", "manifest", "names"}
+_ROOT_MARKS = {"format", "version", "seal"}
+_BLOB_MARKS = {"dtype", "shape"}
 _BYTES = np.dtype("|u1")
 
+# The signature and the one generation that is written: older ones have no checksums over what the library parses.
+_BEGINNING = b"\x89HDF\r\n\x1a\n\x03"
+
 # Any other filter may load code from a plugin folder. Deflate cannot expand by more than about 1032 to 1.
-_FILTERS = {h5py.h5z.FILTER_DEFLATE}
+_FILTERS = frozenset({h5py.h5z.FILTER_DEFLATE})
 _DEFLATE_BOUND = 1040
+# A chunk is decompressed whole however little of it is asked for. Chunks that are written have 1 MiB.
+_LARGEST_CHUNK = 2**26
 
 
 class Hdf5File:
@@ -26,6 +34,7 @@ class Hdf5File:
     def __init__(self, path: Path):
         self._where = str(path)
         with refusing(path, "opening as HDF5"):
+            self._require_generation(path)
             # A dump is never changed in place, and file locks fail on read-only and network folders.
             self._file = h5py.File(path, "r", locking=False)
         try:
@@ -59,9 +68,20 @@ class Hdf5File:
             target = out.view(torch.uint8).numpy().view(dataset.dtype)
             dataset.read_direct(target, np.s_[start : start + out.numel()])
 
+    def stamp(self) -> tuple[int, int]:
+        """Give size and time of the last change."""
+        with refusing(self._where, "looking at the file"):
+            return stamp_of(self._file.id.get_vfd_handle())
+
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def _require_generation(self, path: Path) -> None:
+        with path.open("rb") as stream:
+            beginning = stream.read(len(_BEGINNING))
+        if beginning != _BEGINNING:
+            raise unreadable(self._where, "not HDF5 of the generation that dumps are written in")
 
     def _check_root(self) -> None:
         if self._mark(self._file, "format") != FORMAT_NAME:
@@ -72,20 +92,28 @@ class Hdf5File:
         if set(self._file) != _ROOT_NAMES:
             raise unreadable(self._where, f"{shown(sorted(self._file))} in place of {sorted(_ROOT_NAMES)}")
         self._hard(self._file, "blobs", h5py.Group)
+        self._require_marks(self._file, _ROOT_MARKS)
+        self._require_marks(self._file["blobs"], set())
 
     def _check_blob(self, sha: str, spec: BlobSpec) -> None:
         dataset = self._dataset(self._file["blobs"], sha, np.dtype(spec.stored.hdf5), spec.elements)
+        self._require_marks(dataset, _BLOB_MARKS)
         dtype, shape = self._mark(dataset, "dtype"), self._mark(dataset, "shape")
         if dtype != dtype_name(spec.dtype) or shape.encode() != strict_json.encode(sha, list(spec.shape)):
             got = f"blob {sha} is {shown(dtype)} {shown(shape)}"
             raise unreadable(self._where, f"{got} where the index says {spec.dtype} {list(spec.shape)}")
 
     def _bytes(self, name: str) -> bytes:
-        dataset = self._hard(self._file, name, h5py.Dataset)
-        self._dataset(self._file, name, _BYTES, dataset.size)
+        size = self._hard(self._file, name, h5py.Dataset).size
+        if size is None or size > MAX_HEADER_BYTES:
+            raise unreadable(self._where, f"{shown(name)} of {size} bytes")
+        dataset = self._dataset(self._file, name, _BYTES, size, filters=frozenset())
+        self._require_marks(dataset, set())
         return bytes(dataset[...])
 
-    def _dataset(self, group: Any, name: str, kind: np.dtype[Any], elements: int) -> Any:
+    def _dataset(
+        self, group: Any, name: str, kind: np.dtype[Any], elements: int, filters: frozenset[int] = _FILTERS
+    ) -> Any:
         dataset = self._hard(group, name, h5py.Dataset)
         if dataset.dtype != kind or dataset.dtype.hasobject or dataset.shape != (elements,):
             got = f"{shown(name)} holds {dataset.dtype} {dataset.shape}"
@@ -93,11 +121,13 @@ class Hdf5File:
         if dataset.external is not None or dataset.is_virtual:
             raise unreadable(self._where, f"{shown(name)} keeps its data in another file")
         plist = dataset.id.get_create_plist()
-        filters = {plist.get_filter(number)[0] for number in range(plist.get_nfilters())}
-        if filters - _FILTERS:
-            raise unreadable(self._where, f"{shown(name)} uses the filters {sorted(filters)}")
+        used = {plist.get_filter(number)[0] for number in range(plist.get_nfilters())}
+        if used - filters:
+            raise unreadable(self._where, f"{shown(name)} uses the filters {sorted(used)}")
+        if dataset.chunks is not None and dataset.chunks[0] * kind.itemsize > _LARGEST_CHUNK:
+            raise unreadable(self._where, f"{shown(name)} has chunks of {dataset.chunks[0]} elements")
         # A hostile file may claim terabytes which it does not store; HDF5 would make them up of zeros.
-        if dataset.id.get_storage_size() * (_DEFLATE_BOUND if filters else 1) < dataset.nbytes:
+        if dataset.id.get_storage_size() * (_DEFLATE_BOUND if used else 1) < dataset.nbytes:
             raise unreadable(self._where, f"{shown(name)} is not stored whole")
         return dataset
 
@@ -108,6 +138,11 @@ class Hdf5File:
         if not isinstance(found, kind):
             raise unreadable(self._where, f"{shown(name)} is not a {kind.__name__}")
         return found
+
+    def _require_marks(self, owner: Any, known: set[str]) -> None:
+        # What is not known is not looked at: it may be a reference into another file.
+        if odd := sorted(set(owner.attrs) - known):
+            raise unreadable(self._where, f"the unknown attribute {shown(odd[0])} of {shown(owner.name)}")
 
     def _mark(self, owner: Any, name: str) -> str:
         if name not in owner.attrs:

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from parity.errors import BadInputError
@@ -59,8 +60,10 @@ class TargetLock:
             raise self._refusal(f"a writer is at work ({owner})") from None
         if not self._still_named(descriptor):
             return False
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"pid {os.getpid()}\n".encode("ascii"), 0)
+        # The lock is held without it: a full disk is for the dump to find.
+        with suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"pid {os.getpid()}\n".encode("ascii"), 0)
         return True
 
     def _still_named(self, descriptor: int) -> bool:

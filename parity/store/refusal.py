@@ -1,5 +1,6 @@
 """How the store words its refusals: one line each, whatever text the file or the library put into them."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,3 +37,9 @@ def refusing(where: Path | str, doing: str) -> Iterator[None]:
         yield
     except _READ_FAULTS as error:
         raise unreadable(where, f"{doing} failed: {one_line(error)}") from error
+
+
+def stamp_of(descriptor: int) -> tuple[int, int]:
+    """Give size and time of the last change of an open file."""
+    found = os.fstat(descriptor)
+    return found.st_size, found.st_mtime_ns

@@ -8,7 +8,7 @@ import torch
 from parity.store import strict_json
 from parity.store.bits import BlobSpec
 from parity.store.layout import FORMAT_NAME, FORMAT_VERSION, Index, Sealed
-from parity.store.refusal import refusing, shown, unreadable
+from parity.store.refusal import refusing, shown, stamp_of, unreadable
 from parity.store.safetensors_write import MAX_HEADER_BYTES
 
 _LENGTH_BYTES = 8
@@ -55,6 +55,11 @@ class SafetensorsFile:
         target = out.view(torch.uint8).numpy().data
         with refusing(self._where, f"reading blob {sha}"):
             self._read_into(target, self._begins[sha] + start * out.dtype.itemsize)
+
+    def stamp(self) -> tuple[int, int]:
+        """Give size and time of the last change."""
+        with refusing(self._where, "looking at the file"):
+            return stamp_of(self._open_descriptor())
 
     def close(self) -> None:
         """Close the file."""

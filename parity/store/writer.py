@@ -1,5 +1,6 @@
 """Recording a dump: contents go to a partial file, which becomes the dump only when it is whole."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -95,10 +96,11 @@ class DumpWriter:
             if kind is None and sink is not None:
                 self._finish(sink, fault)
         finally:
-            # After a publication nothing is left to discard.
+            # What was published is closed, and nothing is left to discard; what failed may fail once more.
             try:
-                if sink is not None:
-                    sink.close()
+                with suppress(OSError, RuntimeError):
+                    if sink is not None:
+                        sink.close()
             finally:
                 self._partial.discard()
 

@@ -1,6 +1,5 @@
 """The catalogue file: taps declared as rows, expanded over blocks and streams, filtered by what a pass does."""
 
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from parity.errors import BadInputError
 from parity.taps.document import check_document
 from parity.taps.plan import CallSite, TapPlan, TapPoint
 from parity.taps.port import Port
+from parity.taps.toml_file import read_toml
 
 SCHEMA = 1
 _ROW_KEYS = {"name", "when", "boundary", "output"}
@@ -63,14 +63,7 @@ class Catalogue:
     @staticmethod
     def load(path: Path) -> "Catalogue":
         """Read a catalogue file; BadInputError where it is missing or malformed."""
-        try:
-            return Catalogue(tomllib.loads(path.read_text(encoding="utf-8")), path.name)
-        except OSError as error:
-            raise BadInputError(
-                str(path), error.strerror or "unreadable", "a catalogue file", "check the path"
-            ) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise BadInputError(str(path), f"not TOML ({error})", "a catalogue file", "correct it") from error
+        return Catalogue(read_toml(path, "catalogue"), path.name)
 
     def expand(self, scope: str, flags: frozenset[str] = frozenset(), repeats: Repeats | None = None) -> TapPlan:
         """Lay the taps out for one pass.

@@ -43,8 +43,8 @@ def _group(group: Mapping[str, Any], at: str, templates: Mapping[str, Any]) -> N
         raise BadInputError(at, f"keys {sorted(group)}", "either rows or template", "give one of the two")
     if "rows" in group:
         _rows(group, at)
-    elif group["template"] not in templates:
-        raise BadInputError(at, f"template {group['template']!r}", f"one of {sorted(templates)}", "define it")
+    elif not _is_text(group["template"]) or group["template"] not in templates:
+        raise BadInputError(at, f"template {group['template']!r:.60}", f"one of {sorted(templates)}", "define it")
     _when(group, at)
     _each(group, at)
 

@@ -2,6 +2,7 @@
 
 import inspect
 
+import torch
 from ltx_core.guidance.perturbations import (
     BatchedPerturbationConfig,
     Perturbation,
@@ -9,13 +10,16 @@ from ltx_core.guidance.perturbations import (
     PerturbationType,
 )
 from ltx_core.loader import SingleGPUModelBuilder
+from ltx_core.loader.primitives import StateDict
+from ltx_core.loader.sd_ops import SDOps
+from ltx_core.loader.sft_loader import SafetensorsModelStateDictLoader, SafetensorsStateDictLoader
 from ltx_core.model.transformer.modality import Modality
 from ltx_core.model.transformer.model import X0Model
 from ltx_core.model.transformer.model_configurator import LTXV_MODEL_COMFY_RENAMING_MAP, LTXModelConfigurator
 from torch import nn
 
 from parity.ltx23.stages.transformer.passes import ForwardPass, SampleSkips, Skipped, StreamInput
-from parity.ltx23.terms import Load
+from parity.ltx23.terms import Load, Weights
 from reference_dumps.official.whole import whole
 
 _TYPES = {
@@ -36,8 +40,27 @@ def load(request: Load) -> nn.Module:
         model_class_configurator=LTXModelConfigurator,
         model_path=str(checkpoint),
         model_sd_ops=LTXV_MODEL_COMFY_RENAMING_MAP,
+        model_loader=SafetensorsModelStateDictLoader(None if request.weights is None else _Made(request.weights)),
     )
     return whole(X0Model(builder.build(device=request.device, dtype=request.dtype)), checkpoint)
+
+
+class _Made(SafetensorsStateDictLoader):  # type: ignore[misc]
+    """Gives the official builder weights that are in no file, under the names that it asks for."""
+
+    def __init__(self, weights: Weights):
+        self._weights = weights
+
+    def load(self, path: str | list[str], sd_ops: SDOps, device: torch.device | None = None) -> StateDict:
+        """Give every tensor that the builder's renaming wants."""
+        found: dict[str, torch.Tensor] = {}
+        for key in self._weights.keys():  # noqa: SIM118  (not a mapping)
+            name = sd_ops.apply_to_key(key)
+            if name is not None:
+                value = self._weights.read(key, device or "cpu")
+                found |= {pair.new_key: pair.new_value for pair in sd_ops.apply_to_key_value(name, value)}
+        size = sum(tensor.nbytes for tensor in found.values())
+        return StateDict(found, device or torch.device("cpu"), size, {tensor.dtype for tensor in found.values()})
 
 
 def call(model: nn.Module, forward: ForwardPass) -> None:

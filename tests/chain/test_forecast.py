@@ -11,8 +11,8 @@ from chain_cases import WIDTH, Error, Guided, counted, fresh, linear, matrix, no
 from parity.chain import Chain, Link, Outcome, OutcomeKind, State
 from parity.errors import BadInputError, IncompleteError
 from parity.forecast import Checked, Forecast, Plan, check, forecast
-from parity.forecast.local import local_errors
-from parity.forecast.model import ErrorModel
+from parity.forecast.local import Use, local_errors
+from parity.forecast.model import drawn_signs, drawn_white, mean_correlations, together
 from parity.forecast.rounding import rounding_sizes
 
 NAMES = tuple(f"link{number}" for number in range(5))
@@ -27,16 +27,16 @@ def maps(offset: float = 0.0) -> dict[str, torch.Tensor]:
 
 
 def analytic(sizes: dict[str, float]) -> dict[str, float]:
-    """Give what each link alone ends in: its error times the root mean square stretch of the maps behind it."""
+    """Give what each link alone ends in: the root of sum_k e_k^2 |T_k|^2, over the columns of the maps behind it."""
     weights = maps()
     x = start()["x"]
-    found, sized = {}, {}
+    errors = {}
     for name in NAMES:
         x = weights[name] @ x
-        sized[name] = sizes[name] * float(x.norm())
-    behind = torch.eye(WIDTH)
+        errors[name] = fresh(sizes)(name, x)
+    found, behind = {}, torch.eye(WIDTH)
     for name in reversed(NAMES):
-        found[name] = sized[name] * float(behind.norm()) / math.sqrt(WIDTH) / float(x.norm())
+        found[name] = float((behind.square().sum(dim=0) @ errors[name].square()).sqrt() / x.norm())
         behind = behind @ weights[name]
     return found
 
@@ -61,7 +61,7 @@ def test_what_a_component_alone_ends_in_is_the_analytic_share() -> None:
     truth, own = linear("truth", maps()), linear("own", maps(), fresh(SIZES))
     found = forecast(truth, own, Plan({seed: start() for seed in range(60)}, 1))
     for component in found.components:
-        # One draw for each seed: the mean of their squares has a relative spread of about sqrt(2 / 48 / 60).
+        # One draw for each seed: their mean square is close to what is expected of one.
         shares = [(a * size) ** 2 for a, size in zip(component.amplifications["x"], component.locals, strict=True)]
         assert math.sqrt(mean(shares)) == pytest.approx(analytic(SIZES)[component.component], rel=0.15)
         assert component.local == pytest.approx(SIZES[component.component], rel=1e-3)
@@ -304,20 +304,78 @@ def test_a_forecast_from_nothing_is_refused(starts: dict[int, State], draws: int
         Plan(starts, draws)
 
 
+def measured():
+    return local_errors(linear("truth", maps()), linear("own", maps(), fresh(SIZES)), start())
+
+
 def test_a_component_is_drawn_alone_as_it_is_among_others() -> None:
-    uses = local_errors(linear("truth", maps()), linear("own", maps(), fresh(SIZES)), start())
-    model = ErrorModel.measured(uses)
-    together, alone = model.draw(3), model.draw(3, only="link2")
-    assert set(together) == set(range(5))
+    uses = measured()
+    all_of_them, alone = drawn_signs(uses, 3), drawn_signs(uses[2:3], 3)
+    assert set(all_of_them) == set(range(5))
     assert set(alone) == {2}
-    assert torch.equal(together[2]["x"], alone[2]["x"])
-    assert not torch.equal(model.draw(4)[2]["x"], alone[2]["x"])
+    assert torch.equal(all_of_them[2]["x"], alone[2]["x"])
+    assert not torch.equal(drawn_signs(uses, 4)[2]["x"], alone[2]["x"])
 
 
-def test_a_draw_has_the_measured_size() -> None:
-    uses = local_errors(linear("truth", maps()), linear("own", maps(), fresh(SIZES)), start())
-    drawn = [ErrorModel.measured(uses).draw(seed)[0]["x"].norm() ** 2 for seed in range(200)]
-    assert math.sqrt(mean(map(float, drawn))) == pytest.approx(uses[0].error, rel=0.05)
+def test_a_draw_has_the_measured_size_in_every_channel() -> None:
+    (use, *_), scale = measured(), 2.0
+    drawn = drawn_signs([use], 0, scale)[0]["x"]
+    assert use.vector is not None
+    assert torch.equal(drawn.abs(), scale * use.vector.abs())
+    assert 0.2 < float((drawn.sign() == use.vector.sign()).float().mean()) < 0.8
+
+
+def test_a_draw_keeps_what_errors_share_but_between_channels() -> None:
+    """Inner products of tokens, tensors and links of a component stay; those with another component do not."""
+    vectors = [vector(f"{number}", 6 * 32).view(6, 32) for number in range(3)]
+    uses = [
+        Use(link, component, "x", (6, 32), float(each.norm()), 1.0, each)
+        for link, (component, each) in enumerate(zip(("a", "a", "b"), vectors, strict=True))
+    ]
+    drawn = [drawn_signs(uses, 1)[link]["x"] for link in range(3)]
+    torch.testing.assert_close(drawn[0] @ drawn[1].T, vectors[0] @ vectors[1].T)
+    assert not torch.allclose(drawn[0] @ drawn[2].T, vectors[0] @ vectors[2].T, atol=1e-2)
+
+
+def test_injections_add_up() -> None:
+    one, two = torch.ones(2), torch.tensor([3.0, 5.0])
+    found = together({0: {"x": one, "y": two}}, {0: {"x": two}, 1: {"x": one}})
+    assert found[0]["x"].tolist() == [4.0, 6.0]
+    assert torch.equal(found[0]["y"], two)
+    assert torch.equal(found[1]["x"], one)
+
+
+def test_correlations_are_told_across_links_and_across_the_tensors_of_a_link() -> None:
+    """The same tensor in two steps, and two tensors of one step; never two tensors of two steps."""
+    base, other = torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0])
+    vectors = {(0, "a"): base, (0, "b"): base, (1, "a"): base + other, (1, "b"): base - other}
+    uses = [Use(link, "c", key, (3,), float(e.norm()), 1.0, e) for (link, key), e in vectors.items()]
+    links, tensors = mean_correlations(uses)
+    assert links == pytest.approx(math.sqrt(0.5))
+    assert tensors == pytest.approx((1 + 0) / 2)
+    assert mean_correlations(uses[:1]) == (None, None)
+
+
+def test_white_noise_has_the_size_that_it_is_given() -> None:
+    use = measured()[0]
+    squares = [float(drawn_white([(use, 0.3)], seed, 2.0)[0]["x"].norm()) ** 2 for seed in range(200)]
+    assert math.sqrt(mean(squares)) == pytest.approx(0.6, rel=0.05)
+    assert drawn_white([(use, 0.0)], 0) == {}
+
+
+def test_tokens_that_err_alike_are_not_averaged_away() -> None:
+    """A link that averages over 16 tokens keeps an error that all of them share, and a quarter of others."""
+    x = {"x": matrix("tokens", WIDTH)[:16]}
+
+    def chain(name: str, error: torch.Tensor | None) -> Chain:
+        first = Link("first", "first", ("x",), ("x",), lambda s: {"x": s["x"] if error is None else s["x"] + error})
+        average = Link("mean", "mean", ("x",), ("x",), lambda s: {"x": s["x"].mean(dim=0)})
+        return Chain(name, (first, average), (Outcome("x", OutcomeKind.LATENT),))
+
+    end = float(x["x"].mean(dim=0).norm())
+    for error, kept in ((1e-3 * vector("e").expand(16, -1), 1.0), (1e-3 * matrix("e")[:16] * WIDTH**0.5, 0.25)):
+        found = forecast(chain("truth", None), chain("own", error), Plan({0: x}, 8)).outcomes["x"].median
+        assert found == pytest.approx(kept * float(error.norm()) / 4 / end, rel=0.2)
 
 
 def test_no_error_is_the_cases_default() -> None:

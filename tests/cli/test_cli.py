@@ -20,14 +20,23 @@ from parity.store import Dump, DumpWriter
 
 CAPTURE = ["--case", "small", "--side", "port", "--dtype", "bfloat16", "--quiet"]
 FLAGS = {
-    "run": "--attention --case --details --device --dtype --fault --help --jobs --json --list --model --output --quiet "
-    "--real-size --reference --release --stage --suite --threads",
-    "gate": "--attention --certificates --details --device --dtype --help --jobs --json --model --output --quiet "
-    "--release",
-    "capture": "--case --device --dtype --help --json --max-bytes --max-tokens --model --quiet --release --side --taps",
-    "compare": "--across-releases --details --help --json --live --model --output --quiet --suite",
+    "run": "--attention --case --config --details --device --dtype --fault --help --history --html --jobs "
+    "--json --list --live --model --output --quiet --real-size --reference --release --share-weights "
+    "--stage --suite --threads",
+    "gate": "--attention --certificates --details --device --dtype --help --history --html --jobs --json --model "
+    "--output --quiet --release",
+    "calibrate": "--case --dtype --help --jobs --json --lock --model --output --quiet --runs --stage --tighten",
+    "capture": "--case --device --dtype --help --json --max-bytes --max-tokens --model --quiet --release --side "
+    "--statistics --taps",
+    "compare": "--across-releases --budgets --details --help --history --html --json --live --mapping --model "
+    "--output --quiet --suite",
+    "inputs": "--case --check --dtype --given --help --json --model --output --pass --quiet --release --taps",
+    "map": "--help --json --model --output --quiet --tolerance",
     "show": "--help --json --model --pattern --quiet --taps --verify",
-    "report": "--details --help --json --markdown --model --quiet",
+    "report": "--against --details --help --history --html --json --markdown --model --quiet",
+    "runs": "--help --json --model --quiet",
+    "compare-runs": "--common --factor --help --json --markdown --model --quiet",
+    "watch": "--help --json --model --path --quiet --times",
     "locate": "--case --device --dtype --fault --help --json --live --model --quiet --release --suite",
     "faults": "--fault --help --jobs --journal --json --model --quiet --stage",
     "forecast": "--blocks --budget --check --device --draws --help --json --list --local --model --numerics --quiet "
@@ -206,6 +215,11 @@ BAD_INPUT: list[list[str]] = [
     ["run", "--device", "cuda:99"],
     ["run", "--device", "nonsense"],
     ["run", "--model", "nope"],
+    ["calibrate"],
+    ["calibrate", "--output", ".", "--case", "nope"],
+    ["calibrate", "--output", ".", "--stage", "nope"],
+    ["calibrate", "--output", ".", "--case", "small", "--dtype", "nope"],
+    ["calibrate", "--output", ".", "--case", "vocoder-stages", "--dtype", "float32"],
     ["gate", "--dtype", "nope"],
     ["gate", "--dtype", "float64"],
     ["gate", "--device", "cuda:99"],

@@ -143,9 +143,9 @@ def test_local_errors_are_read_from_a_file(toy: Toy, tmp_path: Path, capsys: pyt
     [
         ('{"round": 0, "move": 1e-2}', 3, "no local error of sing"),
         ('{"round": 0, "move": 1e-2, "sing": 0, "smell": 0}', 2, "smell: 0.0"),
-        ('{"move": "large"}', 2, "something else"),
-        ('{"move": true}', 2, "something else"),
-        ("[1]", 2, "something else"),
+        ('{"move": "large"}', 2, "an object of component: relative L2"),
+        ('{"move": true}', 2, "an object of component: relative L2"),
+        ("[1]", 2, "an object of component: relative L2"),
         ("{", 2, "not strict JSON"),
         ('{"move": 1, "move": 2}', 2, "twice"),
     ],

@@ -86,7 +86,7 @@ def test_only_the_adapter_mentions_the_official_packages() -> None:
     """Imports by name inside functions included."""
     offenders = [
         str(path.relative_to(ROOT))
-        for folder in ("ltx_port", "parity", "reference_dumps", "tools")
+        for folder in ("ltx_port", "parity", "reference_dumps", "tools", "examples")
         for path in (ROOT / folder).rglob("*.py")
         for line in path.read_text(encoding="utf-8").splitlines()
         if line.strip().startswith(("import ltx_", "from ltx_core", "from ltx_pipelines"))
@@ -97,9 +97,8 @@ def test_only_the_adapter_mentions_the_official_packages() -> None:
 
 
 def test_nothing_loads_pickles() -> None:
-    sources = [
-        p for folder in ("ltx_port", "parity", "reference_dumps", "tools") for p in (ROOT / folder).rglob("*.py")
-    ]
+    folders = ("ltx_port", "parity", "reference_dumps", "tools", "examples")
+    sources = [p for folder in folders for p in (ROOT / folder).rglob("*.py")]
     assert sources
     for path in sources:
         text = path.read_text(encoding="utf-8")

@@ -13,8 +13,8 @@ from parity.ltx23.world import World, dtype_named
 from parity.run.record import RunResult
 
 pytestmark = pytest.mark.reference
-TINY = [(case.id, str(dtype).removeprefix("torch.")) for case in CASES.values() if not case.real_size
-        for dtype in case.dtypes]  # fmt: skip
+TINY = [(case.id, str(dtype).removeprefix("torch.")) for case in CASES.values()
+        if not (case.real_size or case.resident) for dtype in case.dtypes]  # fmt: skip
 DRIFTING = [case.id for case in CASES.values() if case.drifts]
 
 

@@ -1,9 +1,15 @@
 """Pairs of tensors to compare."""
 
+import dataclasses
 import math
+from importlib.util import find_spec
 
+import pytest
 import torch
 from hypothesis import strategies as st
+
+compiled = pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")
+each_engine = pytest.mark.parametrize("engine", [pytest.param("numba", marks=compiled), "torch"])
 
 FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 NONFINITE = (math.nan, math.inf, -math.inf)
@@ -31,3 +37,19 @@ def pairs(draw, nonfinite=True, dtypes=any_dtype, values=finite):
         # Narrowing may overflow: 3.4e38 is infinite in bfloat16 and float16.
         left, right = (torch.nan_to_num(side, posinf=1.0, neginf=-1.0) for side in (left, right))
     return left.reshape(shape), right.reshape(shape)
+
+
+SUMMED = ("relative_l2", "norm_candidate", "norm_reference", "norm_ratio", "mean_abs", "bias", "cosine")
+
+
+def assert_same_up_to_sum_order(left, right):
+    spread = 1e-12 * (left.mean_abs if math.isfinite(left.mean_abs) else 0.0)
+    for field in dataclasses.fields(left):
+        ours, theirs = getattr(left, field.name), getattr(right, field.name)
+        if field.name in SUMMED:
+            assert ours == pytest.approx(theirs, rel=1e-12, abs=spread, nan_ok=True), field.name
+        elif field.name == "concentration":
+            assert [c.axis for c in ours] == [c.axis for c in theirs]
+            assert [c.share for c in ours] == pytest.approx([c.share for c in theirs], rel=1e-12)
+        else:
+            assert repr(ours) == repr(theirs), field.name

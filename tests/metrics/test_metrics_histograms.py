@@ -3,7 +3,6 @@
 import math
 
 import metrics_cases as cases
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -19,7 +18,7 @@ magnitudes = st.floats(0, 1e12) | st.floats(0, 1e-9) | st.sampled_from((*ERROR_B
 @pytest.mark.parametrize("bins", [ERROR_BINS, ULP_BINS, LogBins(-3, 4, 3)])
 @given(values=st.lists(magnitudes, min_size=1, max_size=20))
 def test_every_value_lies_above_the_edge_before_its_bin_and_not_above_its_own(bins, values):
-    counts = bins.tally(np.array(values)).tolist()
+    counts = bins.tally(torch.tensor(values, dtype=torch.float64)).tolist()
     edges = bins.upper_edges
     assert len(counts) == len(edges) == bins.bin_count
     for index, edge in enumerate(edges):
@@ -30,7 +29,7 @@ def test_every_value_lies_above_the_edge_before_its_bin_and_not_above_its_own(bi
 @pytest.mark.parametrize("bins", [ERROR_BINS, ULP_BINS])
 def test_every_edge_belongs_to_its_bin_and_the_next_float_to_the_next(bins):
     for index, edge in enumerate(bins.upper_edges[:-1]):
-        counts = bins.tally(np.array([edge, math.nextafter(edge, math.inf)]))
+        counts = bins.tally(torch.tensor([edge, math.nextafter(edge, math.inf)], dtype=torch.float64))
         assert (counts[index], counts[index + 1]) == (1, 1)
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from metrics_cases import assert_same_up_to_sum_order
 from metrics_oracle import Exact, kind
 
 from parity.metrics import CLOSE_TOLERANCES, CompareOptions, compare
@@ -15,27 +16,14 @@ from parity.metrics.accumulator import Accumulator, Subject
 from parity.metrics.exactness import Pair
 from parity.metrics.summary import summarise
 
-SUMMED = ("relative_l2", "norm_candidate", "norm_reference", "norm_ratio", "mean_abs", "bias", "cosine")
 
-
-def assert_same_up_to_sum_order(left, right):
-    spread = 1e-12 * (left.mean_abs if math.isfinite(left.mean_abs) else 0.0)
-    for field in dataclasses.fields(left):
-        ours, theirs = getattr(left, field.name), getattr(right, field.name)
-        if field.name in SUMMED:
-            assert ours == pytest.approx(theirs, rel=1e-12, abs=spread, nan_ok=True), field.name
-        elif field.name == "concentration":
-            assert [c.axis for c in ours] == [c.axis for c in theirs]
-            assert [c.share for c in ours] == pytest.approx([c.share for c in theirs], rel=1e-12)
-        else:
-            assert repr(ours) == repr(theirs), field.name
-
-
+@cases.each_engine
 @settings(deadline=None)
-@given(cases.pairs(), cases.chunks)
-def test_every_figure_agrees_with_exact_arithmetic(pair, chunk):
+@given(pair=cases.pairs(), chunk=cases.chunks)
+def test_every_figure_agrees_with_exact_arithmetic(engine, pair, chunk):
     candidate, reference = pair
-    found, exact = compare(candidate, reference, CompareOptions(chunk_elements=chunk)), Exact(*pair)
+    found = compare(candidate, reference, CompareOptions(chunk_elements=chunk, engine=engine))
+    exact = Exact(*pair)
     assert (found.elements, found.finite_elements) == (len(exact.pairs), len(exact.kept))
     assert found.close_fraction == exact.close_fraction(*CLOSE_TOLERANCES[candidate.dtype])
     assert [dataclasses.astuple(w) for w in found.worst] == exact.worst(8)
@@ -87,6 +75,15 @@ def test_parts_merged_in_any_order_are_the_whole(pair, chunk, random):
     assert_same_up_to_sum_order(compare(candidate, reference), summarise(total))
 
 
+@cases.each_engine
+def test_equal_errors_added_backwards_still_list_the_first(engine):
+    options = CompareOptions(worst_count=3, engine=engine)
+    total = Accumulator(Subject((40,), torch.float32, torch.float32), options)
+    for start in range(30, -1, -10):
+        total.add(start, Pair(torch.ones(10), torch.zeros(10)))
+    assert [worst.coordinates for worst in summarise(total).worst] == [(0,), (1,), (2,)]
+
+
 def test_equal_errors_merged_backwards_still_list_the_first():
     subject, options = Subject((40,), torch.float32, torch.float32), CompareOptions(worst_count=3)
     total = Accumulator(subject, options)
@@ -130,10 +127,11 @@ def test_negative_zero_is_close_to_zero_and_not_identical_to_it(dtype):
     assert (found.max_abs, found.max_ulp, found.close_fraction) == (0.0, 0, 1.0)
 
 
+@cases.each_engine
 @settings(deadline=None)
-@given(cases.pairs(), cases.chunks)
-def test_nonfinite_values_are_counted_by_side_and_kind(pair, chunk):
-    found, exact = compare(*pair, CompareOptions(chunk_elements=chunk)), Exact(*pair)
+@given(pair=cases.pairs(), chunk=cases.chunks)
+def test_nonfinite_values_are_counted_by_side_and_kind(engine, pair, chunk):
+    found, exact = compare(*pair, CompareOptions(chunk_elements=chunk, engine=engine)), Exact(*pair)
     kinds = [(kind(c), kind(r)) for c, r in exact.pairs]
     for index, counts in enumerate((found.nonfinite.candidate, found.nonfinite.reference)):
         side = [pair[index] for pair in kinds]
@@ -171,10 +169,11 @@ def test_nothing_compared_is_never_identical(shape):
     assert all(math.isnan(value) for value in found.quantiles.values())
 
 
+@cases.each_engine
 @pytest.mark.parametrize("scale", [5e-324, 1e-300, 1e-180, 1e-161, 1e-158, 1e180, 1e300])
-def test_no_difference_vanishes_or_overflows_at_the_ends_of_float64(scale):
+def test_no_difference_vanishes_or_overflows_at_the_ends_of_float64(engine, scale):
     reference = torch.tensor([1.0, 3.0, -2.0], dtype=torch.float64) * scale
-    found = compare(reference * 2, reference)
+    found = compare(reference * 2, reference, CompareOptions(engine=engine))
     assert found.relative_l2 == pytest.approx(1.0, rel=1e-12)
     assert found.norm_ratio == pytest.approx(2.0, rel=1e-12)
     assert found.cosine == pytest.approx(1.0, rel=1e-12)

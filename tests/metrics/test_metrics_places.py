@@ -13,10 +13,11 @@ from parity.metrics import CompareOptions, compare
 from parity.metrics import concentration as concentration_module
 
 
+@cases.each_engine
 @settings(deadline=None)
-@given(cases.pairs(), cases.chunks)
-def test_each_axis_names_an_index_of_the_largest_share(pair, chunk):
-    found, exact = compare(*pair, CompareOptions(chunk_elements=chunk)), Exact(*pair)
+@given(pair=cases.pairs(), chunk=cases.chunks)
+def test_each_axis_names_an_index_of_the_largest_share(engine, pair, chunk):
+    found, exact = compare(*pair, CompareOptions(chunk_elements=chunk, engine=engine)), Exact(*pair)
     axes = [axis for axis, size in enumerate(pair[0].shape) if size > 1] if exact.error_squares else []
     assert [entry.axis for entry in found.concentration] == axes
     for entry in found.concentration:
@@ -43,16 +44,17 @@ def test_a_planted_token_head_or_channel_is_found(data):
     assert all(entry.evenness < 1.01 for other, entry in entries.items() if other != axis)
 
 
-@given(st.data(), st.integers(50, 4000), st.integers(0, 12))
+@cases.each_engine
+@given(data=st.data(), chunk=st.integers(50, 4000), count=st.integers(0, 12))
 @settings(deadline=None, max_examples=50)
-def test_the_worst_are_the_largest_errors_and_the_first_of_equals(data, chunk, count):
+def test_the_worst_are_the_largest_errors_and_the_first_of_equals(engine, data, chunk, count):
     size = 5 * 8 * 100
     spots = data.draw(st.lists(st.integers(0, size - 1), max_size=20, unique=True))
     sizes = data.draw(st.lists(st.integers(1, 4), min_size=len(spots), max_size=len(spots)))
     candidate = torch.zeros(size)
     candidate[spots] = torch.tensor(sizes, dtype=torch.float32)
     shape = (5, 8, 100)
-    options = CompareOptions(chunk_elements=chunk, worst_count=count)
+    options = CompareOptions(chunk_elements=chunk, worst_count=count, engine=engine)
     found = compare(candidate.reshape(shape), torch.zeros(shape), options)
     order = sorted(zip(spots, sizes, strict=True), key=lambda spot: (-spot[1], spot[0]))[:count]
     expected = [((s // 800, s // 100 % 8, s % 100), float(v)) for s, v in order]
@@ -77,11 +79,12 @@ def test_a_nan_hides_no_error_elsewhere():
     assert [entry.index for entry in found.concentration] == [4, 3]
 
 
-def test_an_axis_too_long_to_track_is_left_out_and_the_others_are_right(monkeypatch):
+@cases.each_engine
+def test_an_axis_too_long_to_track_is_left_out_and_the_others_are_right(monkeypatch, engine):
     monkeypatch.setattr(concentration_module, "TRACKED_AXIS_LIMIT", 10)
     candidate = torch.zeros(3, 11, 5)
     candidate[2, 6, 1] = 1.0
-    found = compare(candidate, torch.zeros(3, 11, 5), CompareOptions(chunk_elements=7))
+    found = compare(candidate, torch.zeros(3, 11, 5), CompareOptions(chunk_elements=7, engine=engine))
     assert [(entry.axis, entry.index, entry.share) for entry in found.concentration] == [(0, 2, 1.0), (2, 1, 1.0)]
 
 

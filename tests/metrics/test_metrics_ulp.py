@@ -4,22 +4,20 @@ import math
 from fractions import Fraction
 
 import metrics_cases as cases
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from metrics_oracle import FORMATS, Exact, ordinal
 
-from parity.metrics import compare
+from parity.metrics import CompareOptions, compare
 from parity.metrics.exactness import Pair
 from parity.metrics.ulp import ulp_distance
 
 
 def distance(candidate, reference):
-    wide = reference.to(torch.float64).numpy()
-    with np.errstate(over="ignore"):
-        return ulp_distance(Pair(candidate, reference), wide).tolist()
+    steps = ulp_distance(Pair(candidate, reference), reference.to(torch.float64)).tolist()
+    return [step % 2**64 for step in steps]
 
 
 @settings(deadline=None)
@@ -55,6 +53,19 @@ def test_a_value_just_past_a_tie_goes_to_the_near_side(dtype):
     assert distance(torch.ones(2, dtype=dtype), reference) == [1, 0]
 
 
+@cases.each_engine
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_hair_on_either_side_of_a_tie_decides(engine, dtype):
+    # Half a step above 1 and above the step after it, and a hair of float64 less or more, which float32 drops.
+    step, hair = 2.0 ** (1 - FORMATS[dtype][0]), 2.0**-40
+    for below, lower in ((1.0, 0), (1.0 + step, 1)):
+        for offset, rounded_up in ((-hair, 0), (hair, 1)):
+            for sign in (1.0, -1.0):
+                reference = torch.tensor([sign * (below + step / 2 + offset)], dtype=torch.float64)
+                found = compare(torch.full((1,), sign, dtype=dtype), reference, CompareOptions(engine=engine))
+                assert found.max_ulp == lower + rounded_up
+
+
 @pytest.mark.parametrize("dtype", cases.FLOATS)
 def test_the_longest_distance_is_exact(dtype):
     most = torch.tensor([torch.finfo(dtype).max], dtype=dtype)
@@ -71,9 +82,11 @@ def test_a_float_reference_of_whole_numbers_counts_by_value():
     assert distance(torch.tensor([2, 7, 0]), reference) == [0, 2, 2**63 - 1024]
 
 
-@given(cases.pairs(nonfinite=False))
-def test_every_distance_lies_in_the_bin_that_counts_it(pair):
-    found, bounds = compare(*pair), [0, 1, *(2**k for k in range(1, 53)), 2**64]
+@cases.each_engine
+@settings(deadline=None)
+@given(pair=cases.pairs(nonfinite=False))
+def test_every_distance_lies_in_the_bin_that_counts_it(engine, pair):
+    found, bounds = compare(*pair, CompareOptions(engine=engine)), [0, 1, *(2**k for k in range(1, 53)), 2**64]
     expected = {}
     for steps in Exact(*pair).distances:
         upper = next(bound for bound in bounds if steps <= bound)

@@ -1,5 +1,7 @@
 """The stages, in the order of the data path."""
 
+from dataclasses import dataclass
+
 from parity.errors import BadInputError
 from parity.judge import Budgets
 from parity.ltx23.fault import Fault
@@ -53,12 +55,36 @@ def budgets_of_all_stages() -> Budgets:
     return Budgets.merged(Budgets.load(stage.budgets, f"{stage.id}.") for stage in STAGES.values())
 
 
-def chosen_cases(ids: tuple[str, ...] = (), stages: tuple[str, ...] = (), real_size: bool = False) -> list[Case]:
-    """Give the cases by id; where none is named, all tiny ones (or all at real size) of the stages, by default of all,
-    but for the thorough ones.
+@dataclass(frozen=True)
+class Choice:
+    """Which cases a run takes: all tiny ones of all stages, unless something is named.
 
-    BadInputError for a stage or an id that does not exist, or an id that is of none of the stages.
+    `real_size` takes those at real size instead, `config` those of one configuration, of any size. Resident cases are
+    taken in `lockstep` alone, thorough ones when they are named.
     """
+
+    ids: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
+    real_size: bool = False
+    config: str | None = None
+    lockstep: bool = False
+
+    def takes(self, case: Case) -> bool:
+        """Whether a case that is not named is run."""
+        sized = case.real_size == self.real_size if self.config is None else case.config == self.config
+        return sized and not case.thorough and (self.lockstep or not case.resident)
+
+
+_EVERYTHING = Choice()
+
+
+def chosen_cases(choice: Choice = _EVERYTHING) -> list[Case]:
+    """Give the cases of a choice.
+
+    BadInputError for a stage, a configuration or an id that does not exist, an id that is of none of the stages, or a
+    resident case without lockstep.
+    """
+    ids, stages = choice.ids, choice.stages
     for stage in stages:
         if stage not in STAGES:
             raise BadInputError(f"stage {stage!r}", "unknown", f"one of {', '.join(STAGES)}", "choose one")
@@ -66,6 +92,12 @@ def chosen_cases(ids: tuple[str, ...] = (), stages: tuple[str, ...] = (), real_s
     unknown = [case for case in ids if case not in known]
     if unknown:
         raise BadInputError(f"case {unknown[0]!r}", "unknown", f"one of {', '.join(known)}", "choose one")
-    if ids:
-        return [known[case] for case in ids]
-    return [case for case in known.values() if case.real_size == real_size and not case.thorough]
+    configs = sorted({case.config for case in known.values()})
+    if choice.config is not None and choice.config not in configs:
+        raise BadInputError(f"config {choice.config!r}", "no case has it", f"one of {', '.join(configs)}", "choose one")
+    alone = [case for case in ids if known[case].resident and not choice.lockstep]
+    if alone:
+        raise BadInputError(
+            f"case {alone[0]!r}", "it has no checkpoint file", "a run of both sides at once", "add --live"
+        )
+    return [known[case] for case in ids] if ids else [case for case in known.values() if choice.takes(case)]

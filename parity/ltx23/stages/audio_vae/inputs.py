@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from parity.ltx23.stage import SEED
+from parity.ltx23.stage import input_seed
 from parity.ltx23.synthetic.weights import normal_like
 
 # Log-mel frames lie between log(1e-5) = -11.5 and about 2; these are centred and spread like speech.
@@ -12,7 +12,7 @@ _MEL_MEAN, _MEL_SPREAD = -5.0, 2.5
 
 def drawn(label: str, *shape: int) -> Tensor:
     """Draw unit-variance float32 numbers that bfloat16 holds: the same in every working precision."""
-    values = normal_like(SEED, f"audio_vae.{label}", 0, torch.Size(shape).numel(), torch.device("cpu"))
+    values = normal_like(input_seed(), f"audio_vae.{label}", 0, torch.Size(shape).numel(), torch.device("cpu"))
     return values.view(shape).bfloat16().float()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from parity.ltx23.stage import SEED, Case, Pass, Setting
+from parity.ltx23.stage import Case, Pass, Setting, input_seed
 from parity.ltx23.stages.denoise.passes import DenoisePass, LoopPass, Scales, SchedulePass, StreamStart
 from parity.ltx23.synthetic.weights import normal_like
 
@@ -36,7 +36,7 @@ SMALLEST = Extent()
 
 def drawn(label: str, *shape: int) -> Tensor:
     """Draw numbers that bfloat16 holds, so that every precision starts from the same ones."""
-    flat = normal_like(SEED, f"denoise.{label}", 0, torch.Size(shape).numel(), torch.device("cpu"))
+    flat = normal_like(input_seed(), f"denoise.{label}", 0, torch.Size(shape).numel(), torch.device("cpu"))
     return flat.view(shape).to(torch.bfloat16).float()
 
 

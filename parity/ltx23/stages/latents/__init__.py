@@ -4,6 +4,8 @@ from collections import Counter
 from importlib.resources import files
 from pathlib import Path
 
+import torch
+
 from parity.ltx23.stage import Setting, Stage
 from parity.ltx23.stages.latents.cases import LATENTS_CASES
 from parity.ltx23.stages.latents.faults import FAULTS
@@ -38,6 +40,8 @@ LATENTS = Stage(
     budgets=_HERE / "budgets.toml",
     components=(),
     faults=tuple(FAULTS),
+    # Noise of a seed in float64 is another sample.
+    truths={torch.bfloat16: torch.float32, torch.float32: torch.float32},
     # What the official code keeps in local variables.
     seen_behind={
         "video.positions.seconds": "video.positions.seconds",

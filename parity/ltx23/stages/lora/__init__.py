@@ -55,4 +55,5 @@ LORA = Stage(
     components=("transformer",),
     faults=tuple(FAULTS),
     files={file_name(number): partial(write_adapter, number) for number in range(FILES)},
+    drawn=tuple(map(file_name, range(FILES))),
 )

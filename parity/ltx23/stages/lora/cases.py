@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from parity.ltx23.configs import config_text
-from parity.ltx23.stage import SEED, Case, Pass, Setting
+from parity.ltx23.stage import SEED, Case, Pass, Setting, input_seed
 from parity.ltx23.stages.lora.passes import ADAPTERS, Adapter, FusePass
 from parity.ltx23.synthetic.lora_file import LoraSpec
 from parity.ltx23.synthetic.spec import CheckpointSpec
@@ -40,7 +40,7 @@ def write_adapter(number: int, path: Path, case: Case) -> None:
     adapter: Adapter = adapters[number]
     config = CheckpointSpec(config_text(case.config), SEED, num_layers=case.layers).resolved_config()
     # Another seed for each, or two LoRAs of one layer would be the same numbers.
-    seed = SEED + 1 + number
+    seed = input_seed() + 1 + number
     spec = LoraSpec(config, adapter.layers, adapter.rank, seed, adapter.dtype, prefix=adapter.prefix)
     write_checkpoint(path, spec)
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from parity.ltx23.stage import SEED, Case, Pass, Setting
+from parity.ltx23.stage import Case, Pass, Setting, input_seed
 from parity.ltx23.stages.mp4.passes import Mp4Pass
 from parity.ltx23.synthetic.weights import normal_like
 
@@ -20,7 +20,7 @@ def _moving(label: str, frames: int, height: int, width: int) -> Tensor:
     time, row, column = (torch.arange(count).float() for count in (frames, height, width))
     colour = torch.arange(3).float()
     wave = (time[:, None, None, None] / 3 + column[:, None] / 7 + colour).sin() + (row[:, None, None] / 9).cos()
-    noise = normal_like(SEED, f"mp4.{label}", 0, wave.numel(), torch.device("cpu")).view(wave.shape)
+    noise = normal_like(input_seed(), f"mp4.{label}", 0, wave.numel(), torch.device("cpu")).view(wave.shape)
     return (wave * 0.3 + 0.2 + noise * 0.05).clamp(0.0, 1.0).to(torch.bfloat16).float()
 
 
@@ -32,7 +32,7 @@ def _as_decoded(setting: Setting, shares: Tensor) -> Tensor:
 def _sound(label: str, samples: int) -> Tensor:
     time = torch.arange(samples).float() / 48000
     tones = torch.stack([(2 * math.pi * 440 * time).sin() * 0.6, (2 * math.pi * 660 * time).cos() * 0.3])
-    noise = normal_like(SEED, f"mp4.{label}.sound", 0, 2 * samples, torch.device("cpu")).view(2, samples)
+    noise = normal_like(input_seed(), f"mp4.{label}.sound", 0, 2 * samples, torch.device("cpu")).view(2, samples)
     wave = tones + noise * 0.1
     wave[:, : len(_EDGES[0])] = torch.tensor(_EDGES)
     return wave

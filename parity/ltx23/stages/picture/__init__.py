@@ -32,6 +32,7 @@ PICTURE = Stage(
     components=(),
     faults=tuple(FAULTS),
     files={PICTURES: write_pictures},
+    drawn=(PICTURES,),
     # What it gives is what the step around it gives.
     seen_behind={"degrade.still": "degraded"},
 )

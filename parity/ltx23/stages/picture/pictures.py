@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms
 
-from parity.ltx23.stage import SEED, Case
+from parity.ltx23.stage import Case, input_seed
 from parity.ltx23.synthetic.weights import random_bits
 
 PICTURES = "pictures"
@@ -24,7 +24,9 @@ def drawn(label: str, height: int, width: int, channels: int = 3) -> Bytes:
     stacked = np.stack(slopes[:channels], axis=-1)
     stacked[height // 3 :, : width // 4] += 90
     count = height * width * channels
-    noise = random_bits(SEED, f"picture.{label}", 0, count, "cpu").remainder(_NOISE).view(height, width, channels)
+    noise = (
+        random_bits(input_seed(), f"picture.{label}", 0, count, "cpu").remainder(_NOISE).view(height, width, channels)
+    )
     levels: Bytes = np.clip(stacked + noise.numpy(), 0, 255).astype(np.uint8)
     return levels
 

@@ -1,5 +1,7 @@
 """Whole generations, from a prompt to frames and sound."""
 
+import torch
+
 from parity.ltx23.stage import SEED, Stage
 from parity.ltx23.stages.pipeline.cases import PIPELINE_CASES
 from parity.ltx23.stages.pipeline.faults import FAULTS
@@ -32,6 +34,8 @@ PIPELINE = Stage(
         "picture": lambda path, _: write_picture(path),
     },
     seen_behind={"pipeline.states": "prompt.video"},
+    # The official pipelines compute in bfloat16, whatever they are asked: there is nothing wider to hold them against.
+    truths={torch.bfloat16: torch.bfloat16},
     # What has weights is loaded by the run itself, and is not even in the tree of modules.
     proven_elsewhere=(
         "pipeline.schedule",

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from parity.ltx23.stage import Case, Setting
+from parity.ltx23.stage import SEED, Case, Setting, input_seed
 from parity.ltx23.stages.denoise.passes import Scales
 from parity.ltx23.stages.pipeline.passes import Generation, Placed
 from parity.ltx23.synthetic.components import COMPONENTS
@@ -39,8 +39,9 @@ LONG = Size(81, 64, 64, 60.0)
 
 def _generation(name: str, route: str, size: Size, seed: int, **more: Any) -> Generation:
     scales = HQ_SCALES if route == "hq" else SCALES
+    own = seed + input_seed() - SEED
     return Generation(
-        name, route, PROMPT, NEGATIVE, seed, size.frames, size.height, size.width, size.fps, 3, scales, **more
+        name, route, PROMPT, NEGATIVE, own, size.frames, size.height, size.width, size.fps, 3, scales, **more
     )
 
 

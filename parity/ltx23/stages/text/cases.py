@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from parity.ltx23.stage import SEED, Case, Pass, Setting
+from parity.ltx23.stage import Case, Pass, Setting, input_seed
 from parity.ltx23.stages.text.passes import Part, TextPass
 from parity.ltx23.synthetic.components.text import gemma_layers
 from parity.ltx23.synthetic.weights import normal_like
@@ -19,7 +19,7 @@ _LENGTH = 128
 
 def _normal(label: str, *shape: int) -> Tensor:
     """Draw numbers of unit variance that bfloat16 holds exactly, so that precisions differ by arithmetic alone."""
-    values = normal_like(SEED, f"text.{label}", 0, torch.Size(shape).numel(), torch.device("cpu"))
+    values = normal_like(input_seed(), f"text.{label}", 0, torch.Size(shape).numel(), torch.device("cpu"))
     return values.view(shape).to(torch.bfloat16).float()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from parity.ltx23.stage import Setting, Stage
 from parity.ltx23.stages.transformer.cases import TRANSFORMER_CASES
 from parity.ltx23.stages.transformer.faults import FAULTS
-from parity.ltx23.stages.transformer.passes import ForwardPass
+from parity.ltx23.stages.transformer.passes import ForwardPass, in_one_batch
 from parity.ltx23.stages.transformer.port import call, load
 from parity.taps import Catalogue, TapPlan
 from parity.taps.catalogue import Item
@@ -36,6 +36,9 @@ TRANSFORMER = Stage(
     budgets=_HERE / "budgets.toml",
     components=("transformer",),
     faults=tuple(FAULTS),
+    # Masks exclude by the most negative number of the precision.
+    set_by_precision=("*.self_bias", "*.context_bias"),
+    join=in_one_batch,
     # What these give, the official code shows nowhere; what they feed is tapped right behind them.
     seen_behind={
         "text_cross.prompt_modulation.rows": "text_cross.context",

@@ -7,8 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from parity.ltx23.stage import SEED, Case, Pass, Setting
+from parity.ltx23.stage import Case, Pass, Setting, input_seed
 from parity.ltx23.stages.transformer.inputs import (
+    REAL,
+    REAL_TEXT_TOKENS,
     SMALL,
     SMALLEST,
     Draw,
@@ -39,25 +41,33 @@ _ODD_CONSTANTS: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class Bench:
-    """What passes are built from: the model's widths, its STG block, and the dtype of video positions."""
+    """What passes are built from: the model's widths, its STG block, and the dtype of video positions.
+
+    `as_generated`: no attention mask, as in generation, and the text tokens that the connectors give.
+    """
 
     widths: Widths
     stg_block: int
     positions: torch.dtype
     geometry: Geometry
+    as_generated: bool = False
+
+    def _draw(self, label: str, sigmas: tuple[float, ...]) -> Draw:
+        draw = Draw(input_seed(), label, sigmas)
+        return replace(draw, text_tokens=REAL_TEXT_TOKENS, masked=False) if self.as_generated else draw
 
     def streams(self, label: str, batch: int, text: str = "prompt") -> tuple[StreamInput, StreamInput]:
         """Give (video, audio) inputs in float32; `text` names the prompt, so that passes may differ in it."""
         widths, geometry = self.widths, self.geometry
         video = stream_input(
-            Draw(SEED, f"{label}.video", _VIDEO_SIGMAS[:batch]),
+            self._draw(f"{label}.video", _VIDEO_SIGMAS[:batch]),
             geometry.video_tokens,
             widths.video_channels,
             widths.video_context,
             video_positions(geometry, batch, self.positions),
         )
         audio = stream_input(
-            Draw(SEED, f"{label}.audio", _AUDIO_SIGMAS[:batch]),
+            self._draw(f"{label}.audio", _AUDIO_SIGMAS[:batch]),
             geometry.audio_tokens,
             widths.audio_channels,
             widths.audio_context,
@@ -66,7 +76,7 @@ class Bench:
         return self._told(video, f"{text}.video"), self._told(audio, f"{text}.audio")
 
     def _told(self, stream: StreamInput, text: str) -> StreamInput:
-        draw = Draw(SEED, text, tuple(stream.sigma.tolist()))
+        draw = Draw(input_seed(), text, tuple(stream.sigma.tolist()))
         context = draw.normal("context", *stream.context.shape).to(torch.bfloat16).float()
         return replace(stream, context=context)
 
@@ -130,6 +140,7 @@ def _bias(mask: Tensor) -> Tensor:
 def _case(identifier: str, guards: str, build: Callable[[Bench], list[ForwardPass]], **more: Any) -> Case:
     """Give a case whose clip has the size `geometry`."""
     geometry: Geometry = more.pop("geometry", SMALL)
+    as_generated = geometry in REAL
 
     def passes(setting: Setting) -> list[Pass]:
         part = setting.config.transformer
@@ -138,7 +149,7 @@ def _case(identifier: str, guards: str, build: Callable[[Bench], list[ForwardPas
         )
         # Release 1.0.0 rounds video positions to the working precision.
         positions = setting.dtype if setting.release == "1.0.0" else torch.float32
-        bench = Bench(widths, part.num_layers // 2, positions, geometry)
+        bench = Bench(widths, part.num_layers // 2, positions, geometry, as_generated)
         return [forward.to(setting.dtype) for forward in build(bench)]
 
     return Case(identifier, guards, passes, **more)
@@ -179,5 +190,24 @@ TRANSFORMER_CASES = (
         layers=2,
         dtypes=(torch.bfloat16,),
         real_size=True,
+    ),
+    _case(
+        "lockstep",
+        "one guided step side by side: what runs at full size, small",
+        lambda bench: _guidance(bench, 1),
+        resident=True,
+    ),
+    *(
+        _case(
+            f"lockstep-{geometry}",
+            f"one guided step of the whole model at {geometry.video_tokens:,} video tokens",
+            lambda bench: _guidance(bench, 1),
+            config="ltx-2.3-22b",
+            dtypes=(torch.bfloat16,),
+            geometry=geometry,
+            real_size=True,
+            resident=True,
+        )
+        for geometry in REAL
     ),
 )

@@ -18,6 +18,9 @@ class Geometry:
     width: int
     fps: float
 
+    def __str__(self) -> str:
+        return f"{self.frames}x{self.height}x{self.width}"
+
     @property
     def latent(self) -> tuple[int, int, int]:
         """Latent frames, rows and columns."""
@@ -39,6 +42,12 @@ class Geometry:
 SMALL = Geometry(frames=25, height=64, width=96, fps=24.0)
 # 8 and 10 tokens: small enough to be recorded.
 SMALLEST = Geometry(frames=9, height=64, width=64, fps=22.0)
+# 6,144, 24,576 and 39,040 tokens: what the first and the second stage of a generation see, and the longest clip.
+REAL = tuple(
+    Geometry(frames, height, width, fps=24.0)
+    for frames, height, width in ((121, 512, 768), (121, 1024, 1536), (481, 640, 1024))
+)
+REAL_TEXT_TOKENS = 1024
 
 
 @dataclass(frozen=True)
@@ -82,6 +91,7 @@ class Draw:
     label: str
     sigmas: tuple[float, ...]
     text_tokens: int = 12
+    masked: bool = True
 
     @property
     def batch(self) -> int:
@@ -95,7 +105,10 @@ class Draw:
 
 
 def stream_input(draw: Draw, tokens: int, channels: int, context_dim: int, positions: Tensor) -> StreamInput:
-    """Give a stream in bfloat16-representable numbers, with its first tokens clean and some half-denoised."""
+    """Give a stream in bfloat16-representable numbers, with its first tokens clean and some half-denoised.
+
+    It has an attention mask where `draw` is `masked`: its size is the square of the number of tokens.
+    """
     sigma = torch.tensor(draw.sigmas)
     mask = torch.ones(draw.batch, tokens, 1)
     mask[:, : tokens // 4] = 0.0
@@ -108,7 +121,7 @@ def stream_input(draw: Draw, tokens: int, channels: int, context_dim: int, posit
         timesteps=mask * sigma.view(-1, 1, 1),
         positions=positions,
         context=_representable(draw.normal("context", draw.batch, draw.text_tokens, context_dim)),
-        attention_mask=_attention_weights(draw, tokens),
+        attention_mask=_attention_weights(draw, tokens) if draw.masked else None,
     )
 
 

@@ -1,6 +1,6 @@
 """One forward pass of the transformer, in neutral terms that every implementation's adapter understands."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
@@ -107,3 +107,31 @@ class ForwardPass:
         return all(
             skipped in sample and ((blocks := sample[skipped]) is None or block in blocks) for sample in self.skips
         )
+
+
+def in_one_batch(passes: Sequence[ForwardPass]) -> ForwardPass | None:
+    """Put passes in one batch, as guidance may run them; None where there is one, or they differ in more than numbers.
+
+    Passes that lack a stream, or have it disabled, do not fit with others.
+    """
+    kinds = {tuple(_kind(stream) for stream in (one.video, one.audio)) for one in passes}
+    if len(passes) < 2 or len(kinds) > 1:
+        return None
+    skips = tuple(sample for one in passes for sample in one.skips)
+    return ForwardPass("pass_joined", _stacked([p.video for p in passes]), _stacked([p.audio for p in passes]), skips)
+
+
+def _kind(stream: StreamInput | None) -> object:
+    if stream is None:
+        return None
+    return stream.enabled, tuple((name, tensor.shape, tensor.dtype) for name, tensor in stream.tensors().items())
+
+
+def _stacked(streams: Sequence[StreamInput | None]) -> StreamInput | None:
+    given = [stream for stream in streams if stream is not None]
+    if not given:
+        return None
+    stacked: dict[str, Any] = {
+        name: torch.cat([stream.tensors()[name] for stream in given]) for name in given[0].tensors()
+    }
+    return replace(given[0], **stacked)

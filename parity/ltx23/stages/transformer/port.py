@@ -26,7 +26,9 @@ def load(request: Load) -> DenoisedPrediction:
     with refusals():
         checkpoint = CheckpointFile.open(request.files["checkpoint"])
         release = release_named(request.release)
-        model = DenoisedPrediction(load_transformer(checkpoint, request.device, request.dtype, release))
+        model = DenoisedPrediction(
+            load_transformer(checkpoint, request.device, request.dtype, release, request.weights)
+        )
     model.transformer.set_attention_backend(AttentionBackend(request.attention))
     return model
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from parity.ltx23.configs import upsampler_config_text
-from parity.ltx23.stage import SEED, Case, Pass, Setting, TensorPass
+from parity.ltx23.stage import SEED, Case, Pass, Setting, TensorPass, input_seed
 from parity.ltx23.synthetic.upsampler_file import UpsamplerSpec
 from parity.ltx23.synthetic.weights import normal_like
 from parity.ltx23.synthetic.write import write_checkpoint
@@ -33,7 +33,7 @@ def write_upsampler(path: Path, case: Case) -> None:
 def _latent(setting: Setting, size: Size, batch: int, blocks: int) -> TensorPass:
     name = f"latent_{'x'.join(map(str, size))}" + ("" if batch == 1 else f"_b{batch}")
     shape = (batch, setting.config.vae.latent_channels, *size)
-    values = normal_like(SEED, f"upsampler.{name}", 0, math.prod(shape), "cpu")
+    values = normal_like(input_seed(), f"upsampler.{name}", 0, math.prod(shape), "cpu")
     # Numbers that bfloat16 holds exactly, so that all precisions see the same.
     latent = values.view(shape).to(torch.bfloat16).float()
     return TensorPass(name, working={"latent": latent}, settings={"blocks": blocks})

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from parity.ltx23.stage import SEED, Case, Pass, Setting
+from parity.ltx23.stage import Case, Pass, Setting, input_seed
 from parity.ltx23.stages.video_vae.passes import Does, Tiles, VaePass
 from parity.ltx23.synthetic.weights import normal_like
 
@@ -16,7 +16,7 @@ Row = tuple[str, Does, Size, Tiles | None]
 
 
 def _drawn(label: str, *shape: int) -> Tensor:
-    values = normal_like(SEED, f"video_vae.{label}", 0, torch.Size(shape).numel(), torch.device("cpu"))
+    values = normal_like(input_seed(), f"video_vae.{label}", 0, torch.Size(shape).numel(), torch.device("cpu"))
     # The same numbers in every working precision, so that precisions differ by their arithmetic alone.
     return values.view(shape).to(torch.bfloat16).float()
 

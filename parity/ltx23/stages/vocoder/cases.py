@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from parity.ltx23.stage import SEED, Case, Pass, Setting, TensorPass
+from parity.ltx23.stage import Case, Pass, Setting, TensorPass, input_seed
 from parity.ltx23.synthetic.weights import normal_like
 
 # Two stages in each generator and a short transform: every kind of step, in few and small tensors.
@@ -58,7 +58,7 @@ class _Clip:
         """Draw frames [batch, 2, frames, bins] in bfloat16-representable numbers; left and right differ."""
         shape = (self.batch, 2, self.frames, bins)
         count = torch.Size(shape).numel()
-        drawn = normal_like(SEED, f"vocoder.{self.name}", 0, count, torch.device("cpu")).view(shape)
+        drawn = normal_like(input_seed(), f"vocoder.{self.name}", 0, count, torch.device("cpu")).view(shape)
         mean = torch.tensor([_MEAN, _MEAN / 2]).view(1, 2, 1, 1)
         return (drawn * self.spread + mean).to(torch.bfloat16).float()
 

@@ -1,0 +1,1 @@
+"""Measurements against what else there is: `python -m benchmarks.compare`, `python -m benchmarks.capture`."""

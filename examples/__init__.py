@@ -1,0 +1,1 @@
+"""Examples: what `ltx-parity` does for other models and in other runtimes."""

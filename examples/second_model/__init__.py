@@ -1,0 +1,1 @@
+"""A small language model in two implementations, bound to the harness."""

@@ -1,0 +1,1 @@
+"""Calibration: what error is legitimate at each tap, measured on legitimate ways to compute the reference."""

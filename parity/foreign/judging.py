@@ -1,0 +1,119 @@
+"""The judgement of a foreign port: its tensors, mapped to the taps of a reference's dump, by the usual budgets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from parity.errors import IncompleteError
+from parity.foreign.candidate import MappedCandidate, exempted
+from parity.foreign.files import IDENTITY_KEY, ForeignFile, identity_of
+from parity.foreign.mapping import TapMapping
+from parity.judge import Budgets, Measurement, TapResult, judge
+from parity.judge.verdict import TapPlace
+from parity.metrics import CompareOptions, compare
+from parity.run.judging import same_bits
+from parity.run.record import CaseResult, ForwardResult, RunResult
+from parity.store import Dump
+
+
+@dataclass(frozen=True)
+class ForeignPair:
+    """What a foreign port wrote and how it is mapped, the reference's dump, and the budgets that hold.
+
+    `groups` maps the declared taps, in data-path order, to the group that reports gather them under.
+    """
+
+    foreign: ForeignFile
+    mapping: TapMapping
+    reference: Dump
+    budgets: Budgets
+    suite: str
+    groups: Mapping[str, str]
+
+
+def compare_foreign(pair: ForeignPair) -> RunResult:
+    """Judge every tap that the mapping covers; what is not whole about the mapping makes the run incomplete.
+
+    IncompleteError where the port's file says that it was computed from other inputs than the reference, or nothing.
+    """
+    _require_same_inputs(pair)
+    candidate = MappedCandidate(pair.mapping, pair.foreign, _ordered(pair))
+    results: list[TapResult] = []
+    incomplete = [*candidate.problems, *_cut(pair, candidate)]
+    for tap in candidate.covered:
+        try:
+            results.append(_result(pair, tap, candidate.tensor(tap)))
+        except IncompleteError as error:
+            incomplete.append(str(error))
+    manifest = pair.reference.manifest
+    forward = ForwardResult("mapped", tuple(results), tuple(incomplete))
+    case = CaseResult(pair.suite, manifest.case, "a foreign port's tensors", manifest.dtype, (forward,))
+    return RunResult((case,), _provenance(pair, candidate))
+
+
+def _ordered(pair: ForeignPair) -> list[str]:
+    """Give the reference's taps in data-path order; those that the case does not declare come last."""
+    shown = set(pair.reference.names)
+    declared = [tap for tap in pair.groups if tap in shown]
+    known = set(declared)
+    return [*declared, *(tap for tap in pair.reference.names if tap not in known)]
+
+
+def _require_same_inputs(pair: ForeignPair) -> None:
+    own, expected = pair.foreign.identity, identity_of(pair.reference.manifest)
+    if own == expected or (own is None and pair.mapping.unsigned is not None):
+        return
+    raise IncompleteError(
+        f"identity of {pair.foreign.path.name}",
+        "none" if own is None else f"{own!r:.80}",
+        f"{expected}, the reference's inputs and weights",
+        f"repeat `identity` of the inputs' manifest.json as {IDENTITY_KEY}; a port that cannot says why in `unsigned`"
+        if own is None
+        else "run the port again on the inputs of this case, or capture the reference again",
+    )
+
+
+def _cut(pair: ForeignPair, candidate: MappedCandidate) -> list[str]:
+    return [
+        f"{tap.name}: left out of the reference's dump ({tap.reason}); expected the whole tensor; capture again "
+        "with a larger limit"
+        for tap in pair.reference.manifest.dropped
+        if candidate.speaks_for(tap.name)
+    ]
+
+
+def _result(pair: ForeignPair, tap: str, own: Tensor) -> TapResult:
+    reference = pair.reference.read(tap)
+    for what, left, right in (
+        ("shape", tuple(own.shape), tuple(reference.shape)),
+        ("dtype", own.dtype, reference.dtype),
+    ):
+        if left != right:
+            step = "add a `cast` to its entry" if what == "dtype" else "correct its entry's steps"
+            raise IncompleteError(tap, f"mapped to {what} {left}", f"the reference's {right}", step)
+    comparison = compare(own, reference, CompareOptions(name=tap))
+    manifest = pair.reference.manifest
+    place = TapPlace(manifest.case, "mapped", tap, pair.groups.get(tap, "undeclared"), "chained")
+    budget = pair.budgets.row(pair.suite, tap, "chained", manifest.dtype)
+    measurement = Measurement(comparison, None, same_bits(own, reference))
+    return judge(place, measurement, budget, getattr(torch, manifest.dtype))
+
+
+def _provenance(pair: ForeignPair, candidate: MappedCandidate) -> dict[str, str]:
+    manifest, names = pair.reference.manifest, pair.reference.names
+    told = {
+        "candidate": f"{pair.foreign.path.name}, a foreign port's tensors",
+        "reference": manifest.producer,
+        "release": manifest.release,
+        "mapping": pair.mapping.told,
+        "covered": f"{len(candidate.covered)} of the {len(names)} taps of the reference",
+    }
+    if pair.mapping.skipped:
+        told["skipped_taps"] = exempted(pair.mapping.skipped, names)
+    if pair.mapping.ignored:
+        told["ignored_tensors"] = exempted(pair.mapping.ignored, pair.foreign.names)
+    if pair.foreign.identity is None:
+        told["unsigned"] = str(pair.mapping.unsigned)
+    return told

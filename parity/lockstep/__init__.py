@@ -1,0 +1,5 @@
+"""Two implementations side by side through one pass: each tap is compared when both show it, and none is kept."""
+
+from parity.lockstep.judging import judge_in_lockstep
+
+__all__ = ["judge_in_lockstep"]

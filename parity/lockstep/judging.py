@@ -1,0 +1,160 @@
+"""One forward pass of two implementations that run side by side, every tap judged."""
+
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+from parity.capture import Visitor
+from parity.errors import IncompleteError
+from parity.judge import Measurement, TapResult, judge
+from parity.judge.verdict import TapPlace
+from parity.lockstep.exchange import Exchange
+from parity.lockstep.identity import IdentityCheck
+from parity.metrics import CompareOptions, TensorComparison, compare
+from parity.run.forward import Forward, Implementation, Mode, forced_names, show, watch
+from parity.run.judging import Bar, ask_budgets, dtype_name, require_alike, same_bits
+from parity.run.record import ForwardResult
+from parity.taps import TapPoint
+
+Progress = Callable[[int], None]
+
+
+def judge_in_lockstep(
+    candidate: Implementation, reference: Implementation, forward: Forward, bar: Bar, progress: Progress
+) -> ForwardResult:
+    """Run both side by side in every mode and judge the candidate's taps.
+
+    First only whether all bits agree is asked; where they do, the other modes would feed the same bits, and are left
+    out unless the bar wants every mode. Where they do not, the pass is run again and every tap measured, in each mode.
+    `progress` is told how many taps have been compared. The gain of blocks is not measured: it needs whole recordings.
+    """
+    run = _Run(candidate, reference, forward, bar, progress)
+    results: list[TapResult] = []
+    try:
+        if not bar.every_mode and bar.modes and bar.modes[0] is Mode.CHAINED:
+            found = run.identical()
+            if found is not None:
+                ask_budgets(forward, bar, bar.modes[1:])
+                return ForwardResult(forward.name, tuple(run.results(found, Mode.CHAINED)), ())
+        for mode in bar.modes:
+            results += run.measured(mode)
+    except IncompleteError as error:
+        run.incomplete.append(str(error))
+    return ForwardResult(forward.name, tuple(results), tuple(run.incomplete))
+
+
+@dataclass
+class _Run:
+    candidate: Implementation
+    reference: Implementation
+    forward: Forward
+    bar: Bar
+    progress: Progress
+    incomplete: list[str] = field(default_factory=list)
+
+    def identical(self) -> dict[str, TensorComparison] | None:
+        """Run chained; give every tap's comparison where all bits agree, None where something else is to be told."""
+        try:
+            check = self._checked(IdentityCheck())
+            careful = check.again()
+            return (self._checked(IdentityCheck(careful)) if careful else check).answer()
+        except IncompleteError:
+            # What is wrong is told tap by tap when all are measured.
+            return None
+
+    def _checked(self, check: IdentityCheck) -> IdentityCheck:
+        def look(name: str, own: Tensor, theirs: Tensor) -> None:
+            require_alike(name, own, theirs)
+            check.ask(name, own, theirs)
+
+        self._run(Mode.CHAINED, look)
+        return check
+
+    def measured(self, mode: Mode) -> list[TapResult]:
+        """Run in a mode and measure every tap that can be compared; what cannot is noted."""
+        found: dict[str, tuple[TensorComparison, bool]] = {}
+
+        def look(name: str, own: Tensor, theirs: Tensor) -> None:
+            try:
+                require_alike(name, own, theirs)
+            except IncompleteError as error:
+                self.incomplete.append(str(error))
+            else:
+                found[name] = compare(own, theirs, CompareOptions(name=name)), same_bits(own, theirs)
+
+        self._run(mode, look)
+        return [self._judged(tap, mode, *found[tap.name]) for tap in self.forward.plan if tap.name in found]
+
+    def results(self, found: Mapping[str, TensorComparison], mode: Mode) -> list[TapResult]:
+        """Judge taps whose bits agree."""
+        return [self._judged(tap, mode, found[tap.name], True) for tap in self.forward.plan]
+
+    def _judged(self, tap: TapPoint, mode: Mode, comparison: TensorComparison, same: bool) -> TapResult:
+        bar = self.bar
+        budget = bar.budgets.row(bar.suite, tap.name, mode.value, dtype_name(bar.working))
+        place = TapPlace(bar.case, self.forward.name, tap.name, tap.group, mode.value)
+        return judge(place, Measurement(comparison, None, same), budget, bar.working)
+
+    def _run(self, mode: Mode, look: Callable[[str, Tensor, Tensor], None]) -> None:
+        def reference(visitor: Visitor) -> None:
+            watch(self.reference, self.forward, visitor)
+
+        with Exchange(reference) as exchange:
+            visitor = _Beside(exchange, forced_names(self.candidate, self.forward, mode), look, self.progress)
+            show(_with_end(self.candidate, exchange), self.forward, visitor, forces=bool(visitor.forced))
+
+
+@dataclass
+class _Beside:
+    """Shows the candidate's taps beside the reference's, and forces the reference's values where asked."""
+
+    exchange: Exchange
+    forced: frozenset[str]
+    look: Callable[[str, Tensor, Tensor], None]
+    progress: Progress
+    seen: int = 0
+
+    def visit(self, name: str, tensor: Tensor) -> Tensor | None:
+        """Compare; give a copy of the reference's tensor where it is to be used instead."""
+        with self._stopping():
+            theirs = self.exchange.take(name)
+            self.look(name, tensor, theirs)
+            self.seen += 1
+            self.progress(self.seen)
+            if name not in self.forced:
+                return None
+            if theirs.shape != tensor.shape:
+                raise IncompleteError(
+                    name,
+                    f"the reference's value has shape {tuple(theirs.shape)}",
+                    f"{tuple(tensor.shape)}",
+                    "correct the port: nothing behind can be fed",
+                )
+            # A copy, so that an implementation that works in place cannot change the reference.
+            return theirs.to(device=tensor.device, dtype=tensor.dtype, copy=True)
+
+    @contextmanager
+    def _stopping(self) -> Any:
+        # Functions that both patch are restored in the order in which they were patched: the reference goes first.
+        try:
+            yield
+        except BaseException:
+            self.exchange.stop()
+            raise
+
+
+def _with_end(candidate: Implementation, exchange: Exchange) -> Implementation:
+    """Let the reference end its pass while the candidate's hooks are still in place."""
+
+    def call(root: nn.Module, inputs: Any) -> None:
+        try:
+            candidate.call(root, inputs)
+            exchange.finish()
+        except BaseException:
+            exchange.stop()
+            raise
+
+    return Implementation(candidate.name, candidate.root, call)

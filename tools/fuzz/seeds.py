@@ -1,0 +1,223 @@
+"""Whole inputs of every kind, written by the project's own writers."""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from ltx_port.certificate import Certificate, Compared, Evidence, Reference, Scope, Versions, certificate_path
+from ltx_port.certificate.port_hash import port_sha256
+from ltx_port.release import RELEASE_1_2_0
+from ltx_port.transformer.attention import AttentionBackend
+from parity.judge import Allowance, Budget, Measurement, Rule, judge
+from parity.judge.verdict import TapPlace
+from parity.ltx23.configs import config_text
+from parity.ltx23.synthetic.gemma import write_gemma
+from parity.ltx23.synthetic.lora_file import LoraSpec
+from parity.ltx23.synthetic.model_folder import CONFIG, write_upsampler
+from parity.ltx23.synthetic.spec import CheckpointSpec
+from parity.ltx23.synthetic.write import write_checkpoint
+from parity.metrics import compare, fingerprints
+from parity.report import write_report
+from parity.run.record import CaseResult, ForwardResult, RunResult
+from parity.run.statistics import Statistics, write_statistics
+from parity.store import DroppedTap, DumpWriter, Manifest
+from reference_dumps.lock import write_lock
+
+TENSORS = {
+    "transformer.pass_cond.video.x0": torch.linspace(-1, 1, 120).reshape(2, 3, 20),
+    "transformer.pass_cond.audio.x0": torch.linspace(0, 3, 12).to(torch.bfloat16).reshape(3, 4),
+    "again": torch.linspace(-1, 1, 120).reshape(2, 3, 20),
+    "flag": torch.tensor(True),
+    "none": torch.empty(0, 4),
+}
+_STAGES = Path(str(files("parity.ltx23"))) / "stages"
+
+
+def manifest(**changes: object) -> Manifest:
+    """Give a manifest in which every field says something."""
+    told: dict[str, object] = {
+        "producer": "port", "release": "1.0.0", "commit": None, "case": "small", "checkpoint_sha256": "a" * 64,
+        "input_sha256": {"cond.video": "b" * 64}, "torch_version": "2.13.0", "device": "cpu", "seed": 7,
+        "determinism": {"deterministic_algorithms": True, "num_threads": 1}, "dtype": "bfloat16", "command": "capture",
+        "created": "2026-01-02T03:04:05+00:00", "sizes": {"layers": 2}, "extra": {"binding": "ltx23"},
+    }  # fmt: skip
+    return Manifest(**(told | changes))  # type: ignore[arg-type]
+
+
+def dump(path: Path, compression: int | None = None) -> Path:
+    """Write a dump of a few small tensors."""
+    with DumpWriter(path, compression=compression) as writer:
+        writer.set_manifest(manifest())
+        for name, tensor in TENSORS.items():
+            writer.write(name, tensor)
+    return path
+
+
+def hdf5(folder: Path) -> list[Path]:
+    """Write HDF5 dumps, plain and compressed."""
+    return [dump(folder / "plain.h5"), dump(folder / "gzip.h5", 4)]
+
+
+def safetensors(folder: Path) -> list[Path]:
+    """Write a safetensors dump."""
+    return [dump(folder / "dump.safetensors")]
+
+
+def statistics(folder: Path) -> list[Path]:
+    """Write a document of statistics."""
+    taken = fingerprints()
+    for name, tensor in TENSORS.items():
+        if tensor.numel() and tensor.dtype is not torch.bool:
+            taken.add(name, tensor)
+    taps = taken.finish()
+    told = manifest(tap_count=len(taps), dropped=(DroppedTap("x", "first 2 of 3 tokens"),))
+    write_statistics(Statistics(told, taps), folder / "statistics.json")
+    return [folder / "statistics.json"]
+
+
+def _run(*errors: float, incomplete: tuple[str, ...] = ()) -> RunResult:
+    truth = TENSORS["again"]
+    loose = {"relative_l2": Allowance(1.0, 0.0, 0.01), "max_abs": Allowance(0.0, 1e5, 1.0)}
+    budget = Budget("drift", Rule.PEER, ("*",), (), (), loose, "why", 1)
+    taps = []
+    for number, error in enumerate(errors):
+        own, peer = (truth + error).bfloat16(), (truth + 0.01).bfloat16()
+        measurement = Measurement(compare(own, truth), compare(peer, truth), torch.equal(own, peer))
+        place = TapPlace("small", "pass_cond", f"transformer.tap{number}", "transformer.block00", "chained")
+        taps.append(judge(place, measurement, budget, torch.bfloat16))
+    one = ForwardResult("pass_cond", tuple(taps), incomplete, {"transformer.block00": 1.25})
+    return RunResult((CaseResult("drift", "small", "what it guards", "bfloat16", (one,)),), {"engine": "torch"})
+
+
+def runs(folder: Path) -> list[Path]:
+    """Write runs within budget, over budget, not finite, and incomplete."""
+    kinds = {"within": _run(0.001, 0.0), "over": _run(0.0, 0.5), "nan": _run(float("nan"), 0.0),
+             "incomplete": _run(0.001, incomplete=("transformer.x: missing",))}  # fmt: skip
+    for name, run in kinds.items():
+        write_report(run, folder / f"{name}.json")
+    return [folder / f"{name}.json" for name in kinds]
+
+
+def catalogues(folder: Path) -> list[Path]:
+    """Copy catalogues of stages."""
+    return _copied(folder, "taps.toml", ("transformer", "text", "upsampler", "picture"))
+
+
+def budgets(folder: Path) -> list[Path]:
+    """Copy budget files of stages."""
+    return _copied(folder, "budgets.toml", ("lora", "transformer", "denoise", "video_vae"))
+
+
+def _copied(folder: Path, name: str, stages: tuple[str, ...]) -> list[Path]:
+    found = []
+    for stage in stages:
+        found.append(folder / f"{stage}-{name}")
+        found[-1].write_bytes((_STAGES / stage / name).read_bytes())
+    return found
+
+
+def certificates(folder: Path) -> list[Path]:
+    """Write a certificate that holds here."""
+    cpu = torch.device("cpu")
+    scope = Scope.of(cpu, torch.bfloat16, AttentionBackend.AUTO, RELEASE_1_2_0)
+    row = Compared(stage="lora", suite="recorded", case="lora-small", taps=30, elements=900, identical=28, within=2,
+                   over=0, incomplete=0)  # fmt: skip
+    evidence = Evidence(
+        scope=scope, port_sha256=port_sha256(), stages=("lora",), compared=(row,), budgets_sha256="1" * 64,
+        reference=Reference("1.2.0", "2362161", ("recorded",)), versions=Versions.here(cpu), seconds=41.5,
+        created="2026-11-25T04:00:00+00:00", report_sha256="2" * 64,
+    )  # fmt: skip
+    path = certificate_path(scope, folder)
+    path.write_text(Certificate.sealing(evidence).to_json(), encoding="utf-8")
+    return [path]
+
+
+def locks(folder: Path) -> list[Path]:
+    """Write the lock file of a folder with one dump."""
+    dump(folder / "x.h5")
+    write_lock(folder)
+    return [folder / "LOCK.json"]
+
+
+def local_errors(folder: Path) -> list[Path]:
+    """Write local errors by component."""
+    path = folder / "local.json"
+    path.write_text(json.dumps({"transformer": 1e-2, "video_vae": 0, "audio_vae": 0.5, "vocoder": 1.0}))
+    return [path]
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Write a checkpoint with a transformer of one block, and the projections of text."""
+    components = ("transformer", "text_projection", "video_statistics")
+    write_checkpoint(folder / "checkpoint.safetensors", CheckpointSpec("tiny", 1, components=components, num_layers=1))
+    return [folder / "checkpoint.safetensors"]
+
+
+def loras(folder: Path) -> list[Path]:
+    """Write a LoRA of two layers."""
+    config = CheckpointSpec(config_text("tiny"), 1).resolved_config()
+    layers = ("transformer_blocks.0.attn1.to_q", "transformer_blocks.0.attn1.to_v")
+    write_checkpoint(folder / "lora.safetensors", LoraSpec(config, layers, 2, 1))
+    return [folder / "lora.safetensors"]
+
+
+def upsamplers(folder: Path) -> list[Path]:
+    """Write an upsampler, and a checkpoint that is its companion."""
+    write_checkpoint(folder / "statistics.safetensors", CheckpointSpec(CONFIG, 1, components=("video_statistics",)))
+    write_upsampler(folder / "upsampler.safetensors", 1)
+    return [folder / "upsampler.safetensors"]
+
+
+def hidden_states(folder: Path) -> list[Path]:
+    """Write hidden states of a prompt and a negative prompt."""
+    states = {
+        f"{role}.states": torch.linspace(-1, 1, 3 * 128 * 4).reshape(3, 128, 4) for role in ("prompt", "negative")
+    }
+    masks = {f"{role}.mask": (torch.arange(128) > 100).float() for role in ("prompt", "negative")}
+    save_file(states | masks, folder / "states.safetensors")
+    return [folder / "states.safetensors"]
+
+
+def gemma(folder: Path, name: str) -> list[Path]:
+    """Write a Gemma root, and give one of its files."""
+    write_gemma(folder / "gemma", 1)
+    return [folder / "gemma" / name]
+
+
+def pictures(folder: Path) -> list[Path]:
+    """Write a picture in each format, one with a profile and an orientation."""
+    levels = np.arange(21 * 33 * 3, dtype=np.uint32).reshape(21, 33, 3) * 7 % 256
+    picture = Image.fromarray(levels.astype(np.uint8), "RGB")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    picture.save(folder / "a.png")
+    picture.save(folder / "b.jpg", exif=turned, icc_profile=_srgb())
+    picture.save(folder / "c.webp", lossless=True)
+    picture.convert("P").save(folder / "d.png", transparency=0)
+    return [folder / name for name in ("a.png", "b.jpg", "c.webp", "d.png")]
+
+
+def _srgb() -> bytes:
+    from PIL import ImageCms
+
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def clips(folder: Path) -> list[Path]:
+    """Write a small clip with texts in it."""
+    import av
+
+    path = folder / "clip.mp4"
+    with av.open(str(path), "w", format="mp4", options={"movflags": "use_metadata_tags"}) as container:
+        stream = container.add_stream("libx264", rate=1)
+        stream.height, stream.width = 32, 32
+        container.metadata["prompt"] = "the sea"
+        frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+        for given in (frame, None):
+            container.mux(stream.encode(given))
+    return [path]
