@@ -122,7 +122,7 @@ class Joined:
         self.possible = whole is not None
         if whole is not None:
             self._forward = Forward(whole.name, whole, stage.plan(whole, world.setting(case, dtype)))
-        self._reference = lambda: world.official(case, dtype)
+        self._reference = partial(world.official, case, dtype)
         self._batch: Recording | None = None
 
     def observe(
