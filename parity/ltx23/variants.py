@@ -132,11 +132,21 @@ class Joined:
         names = [{name: self._renamed(name, one) for name in one.plan.names} for one in passes]
         forced = {}
         if mode is not Mode.CHAINED:
-            # What a pass alone does not show comes from the reference too, or the candidate's own error would pass.
-            self._batch = self._batch or observe(self._reference(), self._forward)
+            self._batch = self._batch or self._fed(names, values)
             forced = {name: self._together(name, tensor, names, values) for name, tensor in self._batch.items()}
         seen = observe(implementation, self._forward, mode, forced)
         return [self._part(seen, own, at, values[at]) for at, own in enumerate(names)]
+
+    def _fed(self, names: Sequence[Mapping[str, str]], values: Sequence[Recording]) -> Recording:
+        """Give what the reference's batch shows where it is fed the values of the passes alone.
+
+        A pass alone does not show every tap of the batch. There the batch is fed this: a candidate's own value would
+        let its error pass, and one of the reference's chained batch is as far from the pass alone as rounding grows.
+        """
+        reference = self._reference()
+        chained = observe(reference, self._forward)
+        forced = {name: self._together(name, tensor, names, values) for name, tensor in chained.items()}
+        return observe(reference, self._forward, Mode.ISOLATED, forced)
 
     def _renamed(self, name: str, single: Forward) -> str:
         return name.replace(f".{single.name}.", f".{self._forward.name}.", 1)
