@@ -32,9 +32,25 @@ def exceedances(pools: Sequence[Pool]) -> Numbers:
             continue
         most = np.array([pool.table[pool.seeds == seed].max(axis=0) for seed in seeds])
         for left_out in range(len(seeds)):
-            others = np.maximum(np.delete(most, left_out, axis=0).max(axis=0), pool.floors)
-            found.append(_over(np.maximum(most[left_out], pool.floors), others))
+            others = np.maximum(np.delete(most, left_out, axis=0).max(axis=0), pool.floor)
+            found.append(_over(np.maximum(most[left_out], pool.floor), others))
     return np.array(found).reshape(-1, len(Mode), len(AGAINST), len(COLUMNS))
+
+
+def floor_ratios(pools: Sequence[Pool]) -> Numbers:
+    """Give for each of COLUMNS the multiple of the floors that new inputs exceed as rarely as FALSE_ALARMS.
+
+    What one rounding may make depends on the largest elements, which other inputs have larger.
+    """
+    found = []
+    for pool in pools:
+        seeds = np.unique(pool.seeds)
+        most = np.array([pool.floors[pool.seeds == seed].max(axis=0) for seed in seeds])
+        for left_out in range(len(seeds) if len(seeds) > 1 else 0):
+            others = np.delete(most, left_out, axis=0).max(axis=0)
+            found.append(_over(most[left_out], others))
+    sample, rarity = np.array(found).reshape(-1, len(COLUMNS)), FALSE_ALARMS / max(len(pools), 1)
+    return np.array([extrapolated(sample[:, at], rarity) for at in range(len(COLUMNS))])
 
 
 def _over(most: Numbers, others: Numbers) -> Numbers:

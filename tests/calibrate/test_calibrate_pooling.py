@@ -135,7 +135,7 @@ def test_bands_hold_every_reading_of_their_runs(tmp_path):
     file = bands_of(iter(runs), Source("toy", "1.0.0", {"why": "a test"}))
     assert file.cases == {"one": {"bfloat16": 4}, "two": {"bfloat16": 4}}
     assert file.provenance["why"] == "a test"
-    assert file.provenance["inputs"] == "2"
+    assert file.provenance["inputs"] == "2, seeds 1 to 2"
     assert {"torch", "machine", "members", "created"} <= file.provenance.keys()
     for one in runs:
         for at, name in enumerate(one.names):
