@@ -1,6 +1,6 @@
 """One block of the transformer and the vocoder in onnxruntime, judged beside the official code; then with faults.
 
-Exit code 0 where the models as they are stay within their budgets, and every planted fault is found at its tap.
+Exit code 0 where the models as they are stay within their budgets, and every planted fault is blamed at its tap.
 """
 
 import argparse
@@ -112,10 +112,14 @@ class Example:
         options = ("--mapping", str(HERE / f"{self._part.name}.toml"), "--budgets", str(HERE / "budgets.toml"))
         told = self._parity(0 if tap is None else 1, "compare", *files, *options, "--suite", self._part.name, "--json")
         first = told["outcome"]["first_divergence"]
+        forwards = [forward for case in told["cases"] for forward in case["forwards"]]
+        blames = [forward["blame"] for forward in forwards if forward["blame"] is not None]
         found = None if first is None else first["tap"]
-        good = found == tap
+        good = found == tap and [blame["tap"] for blame in blames] == ([] if tap is None else [tap])
         self.failed |= not good
-        verdict = "within budget" if found is None else f"over budget, first at {found}"
+        verdict = "within budget"
+        for blame in blames:
+            verdict = f"over budget, blamed: {blame['tap']} ({blame['part']}: {blame['hint'] or blame['pattern']})"
         self._out.print(f"{self._part.name}, {what}: {verdict}{'' if good else f'; expected {tap}'}", markup=False)
 
     def _parity(self, expected: int, *arguments: str) -> Told:

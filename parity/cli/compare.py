@@ -1,7 +1,6 @@
 """`ltx-parity compare`: judge a dump, a foreign port's tensors, or the live port against a reference's dump."""
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +65,7 @@ def _result(binding: Binding, arguments: argparse.Namespace, screen: Screen) -> 
     with Dump.open(arguments.reference) as reference:
         groups = binding.taps(reference.manifest.case)
         if arguments.mapping is not None:
-            result = _foreign(arguments, reference, budgets, groups)
+            result = _foreign(binding, arguments, reference, budgets)
         else:
             with Dump.open(arguments.candidate) as candidate:
                 across = arguments.across_releases
@@ -76,7 +75,7 @@ def _result(binding: Binding, arguments: argparse.Namespace, screen: Screen) -> 
     return result
 
 
-def _foreign(arguments: argparse.Namespace, reference: Dump, budgets: Budgets, groups: Mapping[str, str]) -> RunResult:
+def _foreign(binding: Binding, arguments: argparse.Namespace, reference: Dump, budgets: Budgets) -> RunResult:
     if arguments.across_releases:
         raise BadInputError(
             "compare",
@@ -86,7 +85,12 @@ def _foreign(arguments: argparse.Namespace, reference: Dump, budgets: Budgets, g
         )
     mapping = TapMapping.load(arguments.mapping)
     with ForeignFile.open(arguments.candidate) as foreign:
-        return compare_foreign(ForeignPair(foreign, mapping, reference, budgets, arguments.suite, groups))
+        told = reference.manifest
+        plans = binding.plans(told.case, told.dtype, told.release)
+        groups, operations = binding.taps(told.case), binding.operations()
+        return compare_foreign(
+            ForeignPair(foreign, mapping, reference, budgets, arguments.suite, groups, plans, operations)
+        )
 
 
 def _budgets(arguments: argparse.Namespace, binding: Binding) -> Budgets:

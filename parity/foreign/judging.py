@@ -1,28 +1,33 @@
 """The judgement of a foreign port: its tensors, mapped to the taps of a reference's dump, by the usual budgets."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from parity.blame import Blame, Explainer, Operations
+from parity.capture import Mode
 from parity.errors import IncompleteError
 from parity.foreign.candidate import MappedCandidate, exempted
 from parity.foreign.files import IDENTITY_KEY, ForeignFile, identity_of
 from parity.foreign.mapping import TapMapping
-from parity.judge import Budgets, Measurement, TapResult, judge
+from parity.judge import Budgets, Measurement, TapResult, Verdict, judge
 from parity.judge.verdict import TapPlace
 from parity.metrics import CompareOptions, compare
 from parity.run.judging import same_bits
 from parity.run.record import CaseResult, ForwardResult, RunResult
 from parity.store import Dump
+from parity.taps import TapPlan
 
 
 @dataclass(frozen=True)
 class ForeignPair:
     """What a foreign port wrote and how it is mapped, the reference's dump, and the budgets that hold.
 
-    `groups` maps the declared taps, in data-path order, to the group that reports gather them under.
+    `groups` maps the declared taps, in data-path order, to the group that reports gather them under. `plans` lay out
+    the passes of the case, and `operations` says which part of the model a tap shows: both for blame, and without plans
+    there is none.
     """
 
     foreign: ForeignFile
@@ -31,6 +36,8 @@ class ForeignPair:
     budgets: Budgets
     suite: str
     groups: Mapping[str, str]
+    plans: Sequence[TapPlan] = ()
+    operations: Operations = field(default_factory=Operations)
 
 
 def compare_foreign(pair: ForeignPair) -> RunResult:
@@ -48,9 +55,57 @@ def compare_foreign(pair: ForeignPair) -> RunResult:
         except IncompleteError as error:
             incomplete.append(str(error))
     manifest = pair.reference.manifest
-    forward = ForwardResult("mapped", tuple(results), tuple(incomplete))
+    forward = ForwardResult("mapped", tuple(results), tuple(incomplete), blame=_blame(pair, candidate, results))
     case = CaseResult(pair.suite, manifest.case, "a foreign port's tensors", manifest.dtype, (forward,))
     return RunResult((case,), _provenance(pair, candidate))
+
+
+class _Mapped(Mapping[str, Tensor]):
+    """The taps of a foreign port that could be compared, made when they are asked for."""
+
+    def __init__(self, candidate: MappedCandidate, taps: Sequence[str]):
+        self._candidate, self._taps = candidate, dict.fromkeys(taps)
+
+    def __getitem__(self, tap: str) -> Tensor:
+        if tap not in self._taps:
+            raise KeyError(tap)
+        return self._candidate.tensor(tap)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._taps)
+
+    def __len__(self) -> int:
+        return len(self._taps)
+
+
+class _Recorded(Mapping[str, Tensor]):
+    """A dump's taps, read when they are asked for."""
+
+    def __init__(self, dump: Dump):
+        self._dump, self._names = dump, dict.fromkeys(dump.names)
+
+    def __getitem__(self, tap: str) -> Tensor:
+        if tap not in self._names:
+            raise KeyError(tap)
+        return self._dump.read(tap)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def _blame(pair: ForeignPair, candidate: MappedCandidate, results: Sequence[TapResult]) -> Blame | None:
+    """Blame the first pass in which a tap is over budget, from the port's own values alone: it cannot be forced."""
+    over = {result.place.tap for result in results if result.verdict is Verdict.OVER}
+    own = {Mode.CHAINED: _Mapped(candidate, [result.place.tap for result in results])}
+    explainer = Explainer(pair.operations)
+    for plan in pair.plans:
+        blame = explainer.explain(plan, own, _Recorded(pair.reference), lambda tap, _: tap in over)
+        if blame is not None:
+            return blame
+    return None
 
 
 def _ordered(pair: ForeignPair) -> list[str]:

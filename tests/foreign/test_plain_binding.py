@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from foreign_cases import write_port
 
 from examples.second_model import candidate, reference
 from examples.second_model.binding import BINDING
 from parity.binding import Binding, load_binding
 from parity.cli import main
 from parity.errors import BadInputError
+from parity.foreign.export import check_inputs
+from parity.run.forward import observe
 from parity.run.statistics import read_statistics
 from parity.store import Dump
 
@@ -194,3 +197,35 @@ def test_a_binding_without_a_verb_is_refused_naming_it(tmp_path: Path, monkeypat
     with pytest.raises(BadInputError, match="a Half without suites"):
         load_binding("half_a_binding:BINDING")
     assert sys.path == before
+
+
+@pytest.mark.parametrize("fault", ["G2", "G3"])
+def test_a_foreign_port_is_blamed_where_it_is_wrong(
+    fault: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The faulty port's tensors in a file of another language's making: fused, and under other names."""
+    forwards = BINDING._forwards("text", torch.float32)
+    model = BINDING._model("candidate", torch.float32, fault)
+    seen = {name: tensor for forward in forwards for name, tensor in observe(model, forward).items()}
+    assert main(["inputs", "--model", MODEL, "--case", "text", "--output", str(tmp_path / "inputs"), "--quiet"]) == 0
+    write_port(
+        tmp_path / "port.safetensors",
+        {name.replace(".", "/"): tensor.transpose(0, 1) for name, tensor in seen.items()},
+        check_inputs(tmp_path / "inputs").identity,
+    )
+    entries = [
+        f'[[tap]]\ntap = "{name}"\nfrom = "{name.replace(".", "/")}"\nsteps = [{{ transpose = [0, 1] }}]\n'
+        for name in seen
+    ]
+    (tmp_path / "map.toml").write_text("schema = 1\n" + "".join(entries), encoding="utf-8")
+    common = ["--model", MODEL, "--quiet"]
+    reference = str(tmp_path / "reference.h5")
+    assert main(["capture", reference, "--case", "text", "--side", "reference", "--dtype", "float32", *common]) == 0
+    files = [reference, str(tmp_path / "port.safetensors"), "--mapping", str(tmp_path / "map.toml")]
+    capsys.readouterr()
+    assert main(["compare", *files, "--suite", "live", "--json", *common]) == 1
+    told = json.loads(capsys.readouterr().out)
+    (blame,) = [forward["blame"] for case in told["cases"] for forward in case["forwards"]]
+    assert blame["tap"] == FIRST[fault]
+    if fault == "G3":
+        assert "attention.v" in blame["hint"]
