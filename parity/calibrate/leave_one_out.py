@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from parity.calibrate.bands_file import Ratios
 from parity.calibrate.pooling import Pool
-from parity.calibrate.reading import AGAINST, COLUMNS, JUDGED
+from parity.calibrate.reading import AGAINST, BIN, COLUMNS, FIGURES, JUDGED
 from parity.run.forward import Mode
 
 # How often one new round (other inputs, every member) may exceed a bound anywhere in a stage, for each mode and figure.
@@ -62,10 +62,14 @@ def _over(most: Numbers, others: Numbers) -> Numbers:
 
 
 def ratios(pools: Sequence[Pool]) -> Ratios:
-    """Give for each (mode, against, column) the multiple of the most that new runs exceed as rarely as FALSE_ALARMS."""
+    """Give for each (mode, against, column) the multiple of the most that new runs exceed as rarely as FALSE_ALARMS.
+
+    A share of the elements is read off a histogram: the same error may read as the next bin.
+    """
     found, rarity = exceedances(pools), FALSE_ALARMS / max(len(pools), 1)
+    least = {column: 1.0 if column in FIGURES else BIN for column in JUDGED}
     return {
-        (mode.value, against, column): extrapolated(found[:, m, a, COLUMNS.index(column)], rarity)
+        (mode.value, against, column): max(extrapolated(found[:, m, a, COLUMNS.index(column)], rarity), least[column])
         for m, mode in enumerate(Mode)
         for a, against in enumerate(AGAINST)
         for column in JUDGED

@@ -9,14 +9,15 @@ import torch
 
 from ltx_port.release import RELEASES
 from parity.binding import silent
+from parity.calibrate.bands_file import PLACES
+from parity.calibrate.pooling import in_any_pass
 from parity.calibrate.ratchet import refusals, stale
-from parity.calibrate.reading import AGAINST, JUDGED
 from parity.classify import Class, Classified
 from parity.ltx23.binding import BINDING, RECORDINGS
 from parity.ltx23.calibration import BAND_FILES, BUDGET_LOCK
 from parity.ltx23.stages import CASES, FAULTS, STAGES
 from parity.ltx23.suites import Job, run_job
-from parity.ltx23.world import Variation, World
+from parity.ltx23.world import Variation, World, dtype_named
 from parity.report import as_report
 from parity.run.forward import Mode
 from parity.run.record import RunResult
@@ -46,28 +47,36 @@ def test_a_file_says_what_it_was_measured_with() -> None:
         assert "plain" in document["provenance"]["members"].split()
 
 
-@pytest.mark.parametrize("release", RELEASES)
-def test_every_tap_of_every_calibrated_case_has_exactly_one_band(release: str) -> None:
-    bands, calibrated = BINDING.bands(), set()
-    with World(release=release) as world:
-        for case in CASES.values():
-            for dtype in case.dtypes:
-                name = str(dtype).removeprefix("torch.")
-                held = bands.for_case(case.id, name, release)
-                if not held.files:
-                    continue
-                calibrated.add((case.id, name))
-                for tap in {tap for forward in world.forwards(case, dtype) for tap in forward.plan.names}:
-                    for mode in Mode:
-                        for against in AGAINST:
-                            assert all(held.of(tap, mode.value, name, figure, against).runs >= 30 for figure in JUDGED)
-    expected = {
+def calibrated() -> set[tuple[str, str]]:
+    """Name every case with its precisions that has bands: all that run unasked, but for most whole generations."""
+    return {
         (case.id, str(dtype).removeprefix("torch."))
         for case in CASES.values()
         for dtype in case.dtypes
         if not case.real_size and not case.thorough and (case.recorded or not case.id.startswith("pipeline"))
     }
-    assert calibrated == expected
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_every_case_that_runs_unasked_has_bands_but_for_most_whole_generations(release: str) -> None:
+    bands = BINDING.bands()
+    every = {(case, dtype) for case in CASES for dtype in ("float32", "bfloat16")}
+    assert {key for key in every if bands.for_case(*key, release).files} == calibrated()
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_every_tap_of_a_calibrated_case_has_exactly_one_band(release: str) -> None:
+    """Of the cases that are recorded or drift: a few of each stage."""
+    bands = BINDING.bands()
+    with World(release=release) as world:
+        for name, dtype in sorted(calibrated()):
+            if not (CASES[name].recorded or CASES[name].drifts):
+                continue
+            held = bands.for_case(name, dtype, release)
+            forwards = world.forwards(CASES[name], dtype_named(dtype))
+            for tap in {in_any_pass(tap) for forward in forwards for tap in forward.plan.names}:
+                for mode, against in PLACES:
+                    assert held.of(tap.replace("*", "x"), mode, dtype, "relative_l2", against).runs >= 30
 
 
 def test_the_lock_of_the_budgets_is_theirs() -> None:
@@ -83,8 +92,9 @@ def classes(job: Job, world: World) -> list[Classified]:
 
 
 @pytest.mark.reference
-@pytest.mark.parametrize("identifier", ["A1", "T8", "V2", "W10", "N1", "L2"])
-@pytest.mark.parametrize("suite", ["exact", "drift"])
+@pytest.mark.parametrize(
+    ("identifier", "suite"), [("A1", "exact"), ("T8", "exact"), ("N1", "exact"), ("V2", "drift"), ("L2", "drift")]
+)
 def test_a_planted_fault_is_a_bug_where_it_is_made_and_only_drift_behind(identifier: str, suite: str) -> None:
     fault = FAULTS[identifier]
     modes = (Mode.CHAINED, Mode.ISOLATED)
@@ -98,9 +108,7 @@ def test_a_planted_fault_is_a_bug_where_it_is_made_and_only_drift_behind(identif
 
 
 @pytest.mark.reference
-@pytest.mark.parametrize("suite", ["exact", "drift"])
-def test_the_port_with_another_kernel_is_within_noise(suite: str) -> None:
-    """Over budget in the suite that asks for the reference's bits; and no bug, nor drift."""
+def test_the_port_with_another_kernel_is_within_noise() -> None:
     with World(variation=Variation(attention="math")) as world:
-        found = classes(Job(suite, CASES["small"], torch.bfloat16, passes=("pass_cond",)), world)
+        found = classes(Job("exact", CASES["small"], torch.bfloat16, passes=("pass_cond",)), world)
     assert {one.kind for one in found} == {Class.IDENTICAL, Class.WITHIN_NOISE}
