@@ -27,7 +27,8 @@ class Located:
 class FaultOutcome:
     """One planted fault: what is wrong, where it must be named, which hints are right, and what was found.
 
-    `detected`: some tap is over its budget. Without `expected_hints` no value shows what is wrong.
+    `detected`: some tap is over its budget. Without `expected_hints` no value shows what is wrong. `classed` says what
+    the error at the blamed tap is against the noise of the reference; None where there is no blame.
     """
 
     id: str
@@ -39,6 +40,7 @@ class FaultOutcome:
     blame: Blame | None
     seconds: float
     incomplete: tuple[str, ...] = ()
+    classed: str | None = None
 
     @property
     def named(self) -> bool:
@@ -59,10 +61,11 @@ class FaultOutcome:
 
 @dataclass(frozen=True)
 class Totals:
-    """A campaign counted."""
+    """A campaign counted; `classed` are those that are called a bug."""
 
     faults: int
     detected: int
+    classed: int
     named: int
     hinted: int
     misled: int
@@ -74,6 +77,7 @@ class Totals:
         return Totals(
             faults=len(outcomes),
             detected=sum(outcome.detected for outcome in outcomes),
+            classed=sum(outcome.classed == "bug" for outcome in outcomes),
             named=sum(outcome.named for outcome in outcomes),
             hinted=sum(outcome.hinted for outcome in outcomes),
             misled=sum(outcome.misled for outcome in outcomes),

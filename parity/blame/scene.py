@@ -135,8 +135,7 @@ class Scene:
     @cached_property
     def fitted(self) -> Flags:
         """Elements that parameters are fitted to; the other counted ones verify. Equal pairs are on one side."""
-        pairs = np.stack([self.own.ravel(), self.reference.ravel()], axis=1)
-        hashed = _hashes(pairs)
+        hashed = pair_hashes(self.own, self.reference)
         found, turn = np.unique(hashed, return_inverse=True)
         if len(found) > _FEW_PAIRS:
             return (hashed & 1).astype(bool).reshape(self.own.shape)
@@ -299,7 +298,9 @@ def generator() -> np.random.Generator:
     return np.random.default_rng(_SEED)
 
 
-def _hashes(pairs: Array) -> NDArray[np.uint64]:
+def pair_hashes(own: Array, reference: Array) -> NDArray[np.uint64]:
+    """Give each pair of elements, in memory order, a number that equal pairs share."""
+    pairs = np.stack([own.ravel(), reference.ravel()], axis=1)
     bits = pairs.view(np.uint64).reshape(len(pairs), 2)
     with np.errstate(over="ignore"):
         mixed = bits[:, 0] * np.uint64(0x9E3779B97F4A7C15) + bits[:, 1] * np.uint64(0xC2B2AE3D27D4EB4F)

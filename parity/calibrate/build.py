@@ -10,7 +10,7 @@ import numpy as np
 from parity.calibrate.bands_file import PLACES, BandsFile, Cell, Row, levels
 from parity.calibrate.ensemble import Table
 from parity.calibrate.journal import Run, machine
-from parity.calibrate.leave_one_out import ratios
+from parity.calibrate.leave_one_out import floor_ratios, ratios
 from parity.calibrate.pooling import Pool, pooled
 from parity.calibrate.reading import AGAINST, COLUMNS, FIGURES, JUDGED
 from parity.calibrate.sharing import shared
@@ -44,12 +44,13 @@ def bands_of(runs: Iterable[Run], source: Source) -> BandsFile:
             yield run
 
     pools = [_with_whole_numbers(pool) for pool in pooled(counting())]
-    dtypes = sorted({pool.dtype for pool in pools})
+    by_dtype = {dtype: [p for p in pools if p.dtype == dtype] for dtype in sorted({pool.dtype for pool in pools})}
+    beyond = {dtype: floor_ratios(found) for dtype, found in by_dtype.items()}
     provenance = {
         **machine(),
         **source.told,
         "members": " ".join(sorted(members)),
-        "inputs": str(len(seeds)),
+        "inputs": f"{len(seeds)}, seeds {min(seeds)} to {max(seeds)}" if seeds else "none",
         "created": datetime.now(UTC).date().isoformat(),
     }
     return BandsFile(
@@ -57,8 +58,8 @@ def bands_of(runs: Iterable[Run], source: Source) -> BandsFile:
         source.release,
         provenance,
         counted,
-        {dtype: ratios([pool for pool in pools if pool.dtype == dtype]) for dtype in dtypes},
-        shared(_row(pool) for pool in sorted(pools, key=lambda pool: (pool.pattern, pool.dtype))),
+        {dtype: ratios(found) for dtype, found in by_dtype.items()},
+        shared(_row(pool, beyond[pool.dtype]) for pool in sorted(pools, key=lambda pool: (pool.pattern, pool.dtype))),
     )
 
 
@@ -68,24 +69,26 @@ def _with_whole_numbers(pool: Pool) -> Pool:
     A rounding error moves a number across the edge where it is cut off, or it does not: how many elements cross is a
     matter of chance, which an ensemble without any says little about.
     """
-    if pool.floors.any() or not pool.table.any():
+    if pool.floor.any() or not pool.table.any():
         return pool
     floors = np.zeros(len(COLUMNS))
     for at, column in enumerate(COLUMNS):
         read = pool.table[..., COLUMNS.index("max_abs") if column not in FIGURES else at]
         least = float(read[read > 0].min())
         floors[at] = least * math.sqrt(ONE_OFF) if column == "relative_l2" else least
-    return replace(pool, floors=floors)
+    return replace(pool, floors=np.broadcast_to(floors, pool.floors.shape))
 
 
-def _row(pool: Pool) -> Row:
+def _row(pool: Pool, beyond: Table) -> Row:
+    """Give the row of a pool; `beyond` is what its floors are multiplied by."""
     cells = {
         (mode, against): _cell(pool.table[:, m, a])
         for m, mode in enumerate(mode.value for mode in Mode)
         for a, against in enumerate(AGAINST)
     }
     assert cells.keys() == set(PLACES)
-    floors = tuple(float(pool.floors[COLUMNS.index(column)]) for column in JUDGED)
+    own = pool.floor * beyond
+    floors = tuple(float(own[COLUMNS.index(column)]) for column in JUDGED)
     return Row(pool.pattern, pool.dtype, len(np.unique(pool.runs)), floors, cells)
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from parity.calibrate.reading import AGAINST, COLUMNS, LEVELS, columns, relative
+from parity.calibrate.reading import AGAINST, BIN, COLUMNS, LEVELS, columns, relative
 from parity.capture import Recording
 from parity.metrics import CompareOptions, compare
 from parity.run.forward import Forward, Implementation, Mode, observe
@@ -134,5 +134,4 @@ def floors(value: Tensor) -> tuple[float, ...]:
     scale = float(sizes.square().mean().sqrt())
     ranks = [*(math.ceil(level * count) - 1 for level in LEVELS), count - 1]
     *shares, peak = [epsilon * relative(float(sizes[rank]), scale) for rank in ranks]
-    # Shares are read off a histogram, as upper edges of bins that are up to a quarter wide.
-    return (0.5 * epsilon * math.sqrt(mean_square), peak, *(1.25 * share for share in shares))
+    return (0.5 * epsilon * math.sqrt(mean_square), peak, *(BIN * share for share in shares))

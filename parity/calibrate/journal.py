@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from parity.calibrate.ensemble import Table, Yardstick, floors
 from parity.calibrate.reading import AGAINST, COLUMNS
 from parity.errors import BadInputError
 from parity.run.forward import Mode
+from parity.store.whole_file import publish
 
 # Raised when a run of the same name would come out otherwise: what was measured before is then measured again.
 SCHEMA = "ltx-parity/calibration/2"
@@ -92,14 +92,13 @@ class Journal:
 
     def write(self, run: Run) -> None:
         """Keep a run; it appears under its name only when it is whole."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        target = self._folder / run.key.file
-        partial = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            got = error.strerror or type(error).__name__
+            raise BadInputError(str(self._folder), got, "a folder for runs", "choose another --output") from error
         tensors = {"readings": torch.from_numpy(run.table).float(), "floors": torch.from_numpy(run.floors).float()}
-        save_file(tensors, partial, _identity(run.key, run.names))
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, target)
+        publish(self._folder / run.key.file, save(tensors, _identity(run.key, run.names)))
 
     def read(self, key: RunKey, names: tuple[str, ...]) -> Run:
         """Give a run that `has` says is there; BadInputError where it is not, or was cut short."""

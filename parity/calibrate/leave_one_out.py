@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from parity.calibrate.bands_file import Ratios
 from parity.calibrate.pooling import Pool
-from parity.calibrate.reading import AGAINST, COLUMNS, JUDGED
+from parity.calibrate.reading import AGAINST, BIN, COLUMNS, FIGURES, JUDGED
 from parity.run.forward import Mode
 
 # How often one new round (other inputs, every member) may exceed a bound anywhere in a stage, for each mode and figure.
@@ -32,9 +32,25 @@ def exceedances(pools: Sequence[Pool]) -> Numbers:
             continue
         most = np.array([pool.table[pool.seeds == seed].max(axis=0) for seed in seeds])
         for left_out in range(len(seeds)):
-            others = np.maximum(np.delete(most, left_out, axis=0).max(axis=0), pool.floors)
-            found.append(_over(np.maximum(most[left_out], pool.floors), others))
+            others = np.maximum(np.delete(most, left_out, axis=0).max(axis=0), pool.floor)
+            found.append(_over(np.maximum(most[left_out], pool.floor), others))
     return np.array(found).reshape(-1, len(Mode), len(AGAINST), len(COLUMNS))
+
+
+def floor_ratios(pools: Sequence[Pool]) -> Numbers:
+    """Give for each of COLUMNS the multiple of the floors that new inputs exceed as rarely as FALSE_ALARMS.
+
+    What one rounding may make depends on the largest elements, which other inputs have larger.
+    """
+    found = []
+    for pool in pools:
+        seeds = np.unique(pool.seeds)
+        most = np.array([pool.floors[pool.seeds == seed].max(axis=0) for seed in seeds])
+        for left_out in range(len(seeds) if len(seeds) > 1 else 0):
+            others = np.delete(most, left_out, axis=0).max(axis=0)
+            found.append(_over(most[left_out], others))
+    sample, rarity = np.array(found).reshape(-1, len(COLUMNS)), FALSE_ALARMS / max(len(pools), 1)
+    return np.array([extrapolated(sample[:, at], rarity) for at in range(len(COLUMNS))])
 
 
 def _over(most: Numbers, others: Numbers) -> Numbers:
@@ -46,10 +62,14 @@ def _over(most: Numbers, others: Numbers) -> Numbers:
 
 
 def ratios(pools: Sequence[Pool]) -> Ratios:
-    """Give for each (mode, against, column) the multiple of the most that new runs exceed as rarely as FALSE_ALARMS."""
+    """Give for each (mode, against, column) the multiple of the most that new runs exceed as rarely as FALSE_ALARMS.
+
+    A share of the elements is read off a histogram: the same error may read as the next bin.
+    """
     found, rarity = exceedances(pools), FALSE_ALARMS / max(len(pools), 1)
+    least = {column: 1.0 if column in FIGURES else BIN for column in JUDGED}
     return {
-        (mode.value, against, column): extrapolated(found[:, m, a, COLUMNS.index(column)], rarity)
+        (mode.value, against, column): max(extrapolated(found[:, m, a, COLUMNS.index(column)], rarity), least[column])
         for m, mode in enumerate(Mode)
         for a, against in enumerate(AGAINST)
         for column in JUDGED

@@ -27,7 +27,7 @@ class Pool:
     """The readings of the taps that a pattern names, in one precision.
 
     `table` is readings x modes x AGAINST x COLUMNS; `seeds` and `runs` say which inputs and which run each is of.
-    `floors` has for each of COLUMNS what one rounding may make.
+    `floors` has for each reading and each of COLUMNS what one rounding of that tensor may make.
     """
 
     pattern: str
@@ -41,6 +41,11 @@ class Pool:
     def most(self) -> Table:
         """The largest readings: modes x AGAINST x COLUMNS."""
         return self.table.max(axis=0)
+
+    @property
+    def floor(self) -> Table:
+        """The largest of the floors, for each of COLUMNS."""
+        return self.floors.max(axis=0)
 
 
 def pooled(runs: Iterable[Run]) -> list[Pool]:
@@ -71,8 +76,7 @@ def _readings(run: Run, at: int) -> Table:
 
 def _pool(pattern: str, dtype: str, found: Sequence[tuple[int, int, Table, Table]]) -> Pool:
     seeds, runs, tables, floors = zip(*found, strict=True)
-    own = np.array(floors).max(axis=0)
-    return Pool(pattern, dtype, np.array(tables), np.array(seeds), np.array(runs), own)
+    return Pool(pattern, dtype, np.array(tables), np.array(seeds), np.array(runs), np.array(floors))
 
 
 def _families(pools: Iterable[Pool]) -> Iterator[list[Pool]]:
@@ -95,9 +99,8 @@ def _merged(family: list[Pool]) -> list[Pool]:
         for pool in family:
             parts[pool.pattern[place]].append(pool)
         return [pool for part in parts.values() for pool in _merged(part)]
-    joined = [np.concatenate([getattr(pool, name) for pool in family]) for name in ("table", "seeds", "runs")]
-    floors = np.array([pool.floors for pool in family]).max(axis=0)
-    return [Pool(pattern, family[0].dtype, joined[0], joined[1], joined[2], floors)]
+    parts_of = ("table", "seeds", "runs", "floors")
+    return [Pool(pattern, family[0].dtype, *(np.concatenate([getattr(p, name) for p in family]) for name in parts_of))]
 
 
 def _pattern_of(names: Sequence[str]) -> str | None:
@@ -110,5 +113,5 @@ def _pattern_of(names: Sequence[str]) -> str | None:
 
 def _agree(family: Sequence[Pool]) -> bool:
     """Whether the largest readings agree within AGREEMENT; what is below a floor is as good as the floor."""
-    most = np.array([np.maximum(pool.most, pool.floors) for pool in family])
+    most = np.array([np.maximum(pool.most, pool.floor) for pool in family])
     return bool((most.max(axis=0) <= AGREEMENT * most.min(axis=0)).all())

@@ -4,10 +4,13 @@ import math
 from dataclasses import dataclass
 
 from parity.metrics import TensorComparison
+from parity.metrics.histograms import ERROR_BINS
 
 FIGURES = ("relative_l2", "max_abs")
 # Shares of the elements: together with the largest error they say how the error is distributed.
 LEVELS = (0.5, 0.9, 0.99, 0.999)
+# How wide the bins are that shares are read off: what a reading may be above the error.
+BIN = 1 + 2.0**-ERROR_BINS.split_bits
 COLUMNS = (*FIGURES, *(f"error_{level}" for level in LEVELS))
 # What classes are told by: the median says no more than the whole error does, the last thousandth than the largest.
 JUDGED = (*FIGURES, "error_0.9", "error_0.99")

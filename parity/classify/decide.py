@@ -10,7 +10,7 @@ from parity.classify.record import Class, Classified
 from parity.errors import IncompleteError
 from parity.run.forward import Mode
 
-CHAINED, ISOLATED = Mode.CHAINED.value, Mode.ISOLATED.value
+CHAINED, ISOLATED = TELLING = Mode.CHAINED.value, Mode.ISOLATED.value
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _class_of(tap: Seen, measure: Measure, upstream: _Upstream) -> Classified:
         return Classified(tap.tap, Class.INCOMPLETE, evidence.nothing_read())
     # Blocks fed the reference's inputs say nothing more: what else they are fed, implementations may take in elsewhere.
     if accumulated is None or not accumulated.beyond:
-        return Classified(tap.tap, Class.WITHIN_NOISE, evidence.within(held))
+        return Classified(tap.tap, Class.WITHIN_NOISE, evidence.within([held[m] for m in TELLING if m in held]))
     if isolated is None:
         return Classified(tap.tap, Class.INCOMPLETE, evidence.not_isolated(accumulated))
     # The bug is called so where it is made alone: what it sends on is found again at every tap behind it.

@@ -10,7 +10,7 @@ from parity.errors import ParityError
 _NAMES = {
     "relative_l2": "relative L2",
     "max_abs": "largest error",
-    **{f"error_{level}": f"{level:.1%} quantile of the error" for level in LEVELS},
+    **{f"error_{level}": f"{100 * level:g}% quantile of the error" for level in LEVELS},
 }
 GAINS_SHOWN = 6
 
@@ -20,9 +20,9 @@ def identical(modes: Iterable[str]) -> str:
     return f"the reference's own bits, {_list(list(modes))}"
 
 
-def within(held: Mapping[str, Held]) -> str:
+def within(held: Iterable[Held]) -> str:
     """Every reading within its band."""
-    return "; ".join(f"{_reading(one)}, {_band(one.band)}" for one in held.values())
+    return "; ".join(f"{_reading(one)}, {_band(one.band)}" for one in held)
 
 
 def bug(isolated: Held) -> str:

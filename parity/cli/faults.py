@@ -71,7 +71,7 @@ def _journal(path: Path | None, binding: Binding) -> Iterator[Journal | None]:
 
 def _lines(outcomes: Sequence[FaultOutcome], totals: Totals) -> Iterator[str]:
     width = max(len(outcome.id) for outcome in outcomes)
-    yield f"{'fault':<{width}} found tap   hint   seconds  what is wrong, and what is blamed"
+    yield f"{'fault':<{width}} found class        tap   hint   seconds  what is wrong, and what is blamed"
     for outcome in outcomes:
         yield _row(outcome, width)
         if outcome.blame is not None:
@@ -79,6 +79,7 @@ def _lines(outcomes: Sequence[FaultOutcome], totals: Totals) -> Iterator[str]:
     yield ""
     for count, what in (
         (totals.detected, "detected: a tap is over its budget"),
+        (totals.classed, "classed as a bug at the tap that is blamed"),
         (totals.named, "blamed at the faulty module's tap"),
         (totals.hinted, "with a hint that says what the fault declares"),
         (totals.misled, "with a hint that says something else"),
@@ -89,8 +90,8 @@ def _lines(outcomes: Sequence[FaultOutcome], totals: Totals) -> Iterator[str]:
 
 def _row(outcome: FaultOutcome, width: int) -> str:
     return (
-        f"{outcome.id:<{width}} {'yes' if outcome.detected else 'NO':<5} {_tap_word(outcome):<5} "
-        f"{_hint_word(outcome):<6} {outcome.seconds:7.2f}  {outcome.wrong}"
+        f"{outcome.id:<{width}} {'yes' if outcome.detected else 'NO':<5} {outcome.classed or '-':<12} "
+        f"{_tap_word(outcome):<5} {_hint_word(outcome):<6} {outcome.seconds:7.2f}  {outcome.wrong}"
     )
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from multiprocessing import get_context
 from pathlib import Path
@@ -13,7 +14,10 @@ import torch
 
 from parity.binding import Progress
 from parity.blame import Explainer, FaultOutcome, Located
+from parity.calibrate.band import Bands
+from parity.classify import classify_forward
 from parity.judge import Budgets, Verdict
+from parity.ltx23.calibration import committed_bands
 from parity.ltx23.fault import Fault
 from parity.ltx23.operations import operations
 from parity.ltx23.stages import CASES, FAULTS, budgets_of_all_stages
@@ -44,13 +48,17 @@ def locate_in(job: Job, world: World, budgets: Budgets, progress: Progress, reco
             break
     return Located(
         case=job.case_label,
-        dtype=str(job.dtype).removeprefix("torch."),
+        dtype=_dtype_word(job),
         passes=done,
         candidate=candidate.name,
         reference=world.reference_name,
         blame=None if result is None else result.blame,
         incomplete=tuple(incomplete),
     )
+
+
+def _dtype_word(job: Job) -> str:
+    return str(job.dtype).removeprefix("torch.")
 
 
 def _asked(job: Job, forward: Forward) -> bool:
@@ -127,6 +135,7 @@ def _plant(fault: Fault, world: World, budgets: Budgets, oracle_for: Callable[[F
     job = job_of(fault)
     (forward,) = [forward for forward in world.forwards(job.case, job.dtype) if _asked(job, forward)]
     result = judge_forward(world.port(job.case, job.dtype), oracle_for(forward), forward, _bar(job, budgets))
+    classes = {found.tap: found.kind.value for found in classify_forward(result, _bands(), _dtype_word(job))}
     return FaultOutcome(
         id=fault.id,
         stage=fault.stage,
@@ -137,7 +146,13 @@ def _plant(fault: Fault, world: World, budgets: Budgets, oracle_for: Callable[[F
         blame=result.blame,
         seconds=time.perf_counter() - start,
         incomplete=result.incomplete,
+        classed=None if result.blame is None else classes.get(result.blame.tap),
     )
+
+
+@cache
+def _bands() -> Bands:
+    return committed_bands()
 
 
 def _planted_in_processes(

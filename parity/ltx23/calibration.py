@@ -27,6 +27,7 @@ from parity.ltx23.stage import SEED, Case, Stage
 from parity.ltx23.stages import CASES, STAGES, Choice, chosen_cases, stage_of
 from parity.ltx23.variants import MOVED, members, yardstick
 from parity.ltx23.world import World, dtype_named
+from parity.metrics import engine_name
 from parity.store.whole_file import publish
 
 # Beside the budgets of each stage, one for each release.
@@ -151,7 +152,7 @@ def _write(
     stage: Stage, planned: list[Round], folder: Path, request: CalibrateRequest
 ) -> tuple[Stage, Path, Path | None, list[TightenedRow], int]:
     """Write what one stage's runs give."""
-    told = {"truth": _truths(stage), "runs": str(request.runs)}
+    told = {"command": _command(stage, request), "engine": engine_name(), "threads": "1", "truth": _truths(stage)}
     file = bands_of(measured(planned, folder), Source(stage.id, planned[0].release, told))
     path = request.output / f"{stage.id}.bands-{file.release}.json"
     write_bands(file, path)
@@ -163,6 +164,13 @@ def _write(
     budgets = request.output / f"{stage.id}.budgets.toml"
     publish(budgets, rewritten(stage.budgets.read_text(encoding="utf-8"), rows, str(stage.budgets)).encode())
     return stage, path, budgets, rows, runs
+
+
+def _command(stage: Stage, request: CalibrateRequest) -> str:
+    """Give the command that measures this stage alone."""
+    chosen = {"--case": request.cases, "--dtype": request.dtypes}
+    options = [f"{name} {','.join(values)}" for name, values in chosen.items() if values]
+    return " ".join(["ltx-parity calibrate --output FOLDER --stage", stage.id, *options, "--runs", str(request.runs)])
 
 
 def _truths(stage: Stage) -> str:

@@ -25,6 +25,7 @@ from ltx_port.release import NEWEST, release_named
 from ltx_port.transformer.attention import AttentionBackend
 from parity.binding import GateOutcome, GateRequest, Progress, RunRequest
 from parity.errors import BadInputError, ExitCode, IncompleteError, ParityError
+from parity.ltx23.calibration import committed_bands
 from parity.ltx23.choice import gate_suites
 from parity.ltx23.refusals import refusals
 from parity.ltx23.stages import STAGES, chosen_cases, stage_of
@@ -90,7 +91,7 @@ class Gate:
     def _judged(self, run: Run, progress: Progress) -> tuple[Report, Certificate | None]:
         planned, port = self._planned(), port_sha256()
         started = time.monotonic()
-        report = as_report(run(self.run, progress))
+        report = as_report(run(self.run, progress), committed_bands())
         seconds = time.monotonic() - started
         if report.exit_code is not ExitCode.WITHIN_BUDGET:
             return report, None

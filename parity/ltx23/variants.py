@@ -122,18 +122,31 @@ class Joined:
         self.possible = whole is not None
         if whole is not None:
             self._forward = Forward(whole.name, whole, stage.plan(whole, world.setting(case, dtype)))
+        self._reference = partial(world.official, case, dtype)
+        self._batch: Recording | None = None
 
     def observe(
         self, implementation: Implementation, passes: Sequence[Forward], mode: Mode, values: Sequence[Recording]
     ) -> list[Recording]:
         """Run the batch; `passes` are those that were joined, `values` what they are fed in forced modes."""
-        chained = observe(implementation, self._forward)
         names = [{name: self._renamed(name, one) for name in one.plan.names} for one in passes]
-        if mode is Mode.CHAINED:
-            return [self._part(chained, own, at, values[at]) for at, own in enumerate(names)]
-        forced = {name: self._together(name, tensor, names, values) for name, tensor in chained.items()}
+        forced = {}
+        if mode is not Mode.CHAINED:
+            self._batch = self._batch or self._fed(names, values)
+            forced = {name: self._together(name, tensor, names, values) for name, tensor in self._batch.items()}
         seen = observe(implementation, self._forward, mode, forced)
         return [self._part(seen, own, at, values[at]) for at, own in enumerate(names)]
+
+    def _fed(self, names: Sequence[Mapping[str, str]], values: Sequence[Recording]) -> Recording:
+        """Give what the reference's batch shows where it is fed the values of the passes alone.
+
+        A pass alone does not show every tap of the batch. There the batch is fed this: a candidate's own value would
+        let its error pass, and one of the reference's chained batch is as far from the pass alone as rounding grows.
+        """
+        reference = self._reference()
+        chained = observe(reference, self._forward)
+        forced = {name: self._together(name, tensor, names, values) for name, tensor in chained.items()}
+        return observe(reference, self._forward, Mode.ISOLATED, forced)
 
     def _renamed(self, name: str, single: Forward) -> str:
         return name.replace(f".{single.name}.", f".{self._forward.name}.", 1)
@@ -147,12 +160,12 @@ class Joined:
         }
 
     def _together(
-        self, name: str, chained: Tensor, names: Sequence[Mapping[str, str]], values: Sequence[Recording]
+        self, name: str, batch: Tensor, names: Sequence[Mapping[str, str]], values: Sequence[Recording]
     ) -> Tensor:
-        """Put the values of a tap together; where a pass does not show it, the batch keeps its own."""
+        """Put the values of a tap together; where a pass does not show it, its part of the reference's batch."""
         alone = [{other: one[single] for single, other in own.items()} for own, one in zip(names, values, strict=True)]
         shown = [part[name] for part in alone if name in part]
-        if not shown or shown[0].shape == chained.shape:
-            return shown[0] if shown else chained
-        parts = chained.chunk(len(self._passes))
+        if not shown or shown[0].shape == batch.shape:
+            return shown[0] if shown else batch
+        parts = batch.chunk(len(self._passes))
         return torch.cat([part.get(name, own) for part, own in zip(alone, parts, strict=True)])

@@ -7,7 +7,8 @@ from parity.report.blame_row import decode_blame, encode_blame
 from parity.report.strict import Fields, each, flag, number, refusal, text
 
 _KEYS = (
-    "id", "stage", "wrong", "expected", "detected", "named", "hinted", "misled", "blame", "incomplete", "seconds",
+    "id", "stage", "wrong", "expected", "detected", "classed", "named", "hinted", "misled", "blame", "incomplete",
+    "seconds",
 )  # fmt: skip
 
 
@@ -19,6 +20,7 @@ def encode_outcome(outcome: FaultOutcome) -> dict[str, Any]:
         "wrong": outcome.wrong,
         "expected": {"tap": outcome.expected_tap, "hints": [str(hint) for hint in outcome.expected_hints]},
         "detected": outcome.detected,
+        "classed": outcome.classed,
         "named": outcome.named,
         "hinted": outcome.hinted,
         "misled": outcome.misled,
@@ -44,6 +46,7 @@ def decode_outcome(value: object, where: str) -> FaultOutcome:
         blame=parts.read("blame", decode_blame),
         seconds=parts.read("seconds", number),
         incomplete=parts.read("incomplete", lambda v, w: each(v, w, text)),
+        classed=parts.read("classed", lambda v, w: None if v is None else text(v, w)),
     )
     for name in ("named", "hinted", "misled"):
         if parts.read(name, flag) is not getattr(outcome, name):

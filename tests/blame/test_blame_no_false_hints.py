@@ -44,6 +44,15 @@ def test_another_weight_draws_no_hint(seed):
     assert hint is None, hint
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_tokens_that_are_equal_do_not_confirm_each_other(seed):
+    """Two noise levels among eight tokens give two rows over and over: a line for each channel fits any two of them."""
+    rows = draw(seed, (1, 2, 64))[:, [0, 0, 1, 1, 1, 1, 1, 1]]
+    noise = 3e-3 * draw(seed + 9, (1, 2, 64))[:, [0, 0, 1, 1, 1, 1, 1, 1]]
+    hint = hint_for((rows + noise).bfloat16(), rows)
+    assert hint is None or hint.kind is HintKind.ROUNDING, hint
+
+
 def test_what_hardly_differs_from_its_source_is_no_rotation_of_it():
     """Where a few pairs of channels are turned, the others keep the norms of any pairs, whichever they are."""
     source = draw(1, (1, 127, 24))

@@ -1,5 +1,8 @@
 """Members of an ensemble, measured: what is zero, what is a rounding, and that nothing else is touched."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,15 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from parity.calibrate.arithmetic import split_products
+from parity.calibrate.band import Bands
 from parity.calibrate.ensemble import Member, Yardstick, floors
 from parity.calibrate.journal import Journal, Run, RunKey
 from parity.calibrate.reading import AGAINST, COLUMNS, FIGURES, REFERENCE, TRUTH, columns, relative
+from parity.classify import Class
+from parity.classify.tables import classify_table
 from parity.errors import BadInputError
 from parity.metrics import compare
 from parity.run.forward import Forward, Implementation
 from parity.taps import Port, TapPlan, TapPoint
 
 WIDTH = 48
+DOCS = Path(__file__).parents[2] / "docs" / "CALIBRATION.md"
 
 
 class Block(nn.Module):
@@ -180,3 +188,36 @@ def test_a_run_of_other_taps_or_another_schema_or_cut_short_is_measured_again(tm
 
 def test_figures_come_first_among_the_columns():
     assert COLUMNS[: len(FIGURES)] == FIGURES
+
+
+def test_another_model_is_calibrated_and_classified_as_the_docs_say(tmp_path):
+    """The code of docs/CALIBRATION.md as it stands there, on a model of two blocks."""
+    (code,) = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.S)
+    given = {
+        "folder": tmp_path,
+        "plan": plan(),
+        "reference": tower(torch.bfloat16),
+        "reference_in_float64": tower(torch.float64),
+        "draw": lambda seed: torch.randn(6, WIDTH, generator=torch.Generator().manual_seed(seed)).bfloat16(),
+    }
+    exec(code, given)
+    bands = Bands.load(tmp_path / "bands.json").for_case("case", "bfloat16", "")
+    x = given["draw"](99)
+    held = Yardstick(
+        (tower(torch.bfloat16), [Forward("p", x, plan())]), (tower(torch.float64), [Forward("p", x.double(), plan())])
+    )
+
+    def kinds(member, candidate=None):
+        table = held.measure(member, candidate)
+        return {one.tap: one.kind for one in classify_table(held.passes, table, bands, "bfloat16", TRUTH)}
+
+    assert set(kinds(Member("split", lambda: split_products(0.7))).values()) <= {Class.IDENTICAL, Class.WITHIN_NOISE}
+    wrong = tower(torch.bfloat16)
+    with torch.no_grad():
+        wrong.root[0].second.bias[3] += 0.5
+    assert kinds(Member("plain"), wrong) == {
+        "toy.p.in": Class.IDENTICAL,
+        "toy.p.a": Class.IDENTICAL,
+        "toy.p.b": Class.BUG,
+        **dict.fromkeys(["toy.p.x", "toy.p.c", "toy.p.out"], Class.DRIFT),
+    }

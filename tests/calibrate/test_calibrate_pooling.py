@@ -1,17 +1,20 @@
 """Pooling: by tap in any pass, and over numbered taps where their noise agrees; ratios from left-out inputs."""
 
+import math
 from fnmatch import fnmatchcase
 
 import numpy as np
 import pytest
-from calibrate_cases import run
+from calibrate_cases import row, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from parity.calibrate.bands_file import STEPS
 from parity.calibrate.build import Source, bands_of
-from parity.calibrate.leave_one_out import exceedances, extrapolated, ratios
+from parity.calibrate.leave_one_out import exceedances, extrapolated, floor_ratios, ratios
 from parity.calibrate.pooling import AGREEMENT, _pattern_of, in_any_pass, pooled
-from parity.calibrate.reading import AGAINST, COLUMNS, JUDGED, REFERENCE, TRUTH
+from parity.calibrate.reading import AGAINST, COLUMNS, FIGURES, JUDGED, REFERENCE, TRUTH
+from parity.calibrate.sharing import NEARLY, shared
 
 NAMES = [f"toy.p.block{at:02d}.out" for at in range(4)]
 
@@ -107,7 +110,9 @@ def test_below_a_floor_nothing_is_exceeded():
 
 def test_inputs_seen_once_leave_nothing_to_compare():
     assert exceedances(pooled([run("plain", 1, {"toy.p.x": 1.0})])).shape[0] == 0
-    assert set(ratios(pooled([run("plain", 1, {"toy.p.x": 1.0})])).values()) == {1.0}
+    found = ratios(pooled([run("plain", 1, {"toy.p.x": 1.0})]))
+    assert {ratio for (_, _, column), ratio in found.items() if column in FIGURES} == {1.0}
+    assert {ratio for (_, _, column), ratio in found.items() if column not in FIGURES} == {1.25}, "the next bin"
 
 
 @settings(max_examples=30, deadline=None)
@@ -135,7 +140,7 @@ def test_bands_hold_every_reading_of_their_runs(tmp_path):
     file = bands_of(iter(runs), Source("toy", "1.0.0", {"why": "a test"}))
     assert file.cases == {"one": {"bfloat16": 4}, "two": {"bfloat16": 4}}
     assert file.provenance["why"] == "a test"
-    assert file.provenance["inputs"] == "2"
+    assert file.provenance["inputs"] == "2, seeds 1 to 2"
     assert {"torch", "machine", "members", "created"} <= file.provenance.keys()
     for one in runs:
         for at, name in enumerate(one.names):
@@ -157,3 +162,41 @@ def test_whole_numbers_that_some_run_has_one_off_may_be_so_in_a_few_places():
     assert floors["relative_l2"] == pytest.approx(6e-5), "four elements"
     (never,) = bands_of(runs[:1], Source("toy", "1.0.0", {})).rows
     assert set(never.floors) == {0.0}, "whole numbers that nothing legitimate moves may not move"
+
+
+def test_floors_leave_room_for_what_other_inputs_have_larger():
+    """What one rounding of the largest element may make is another number for other inputs."""
+    runs = [run("plain", seed, {"toy.p.x": 0.0}, floors=floor) for seed, floor in ((1, 1.0), (2, 1.0), (3, 1.5))]
+    (ratio,) = set(floor_ratios(pooled(runs)))
+    assert ratio > 1.5, "the third's over the others', and what is rarer"
+    (found,) = bands_of(runs, Source("toy", "", {})).rows
+    assert set(found.floors) == {1.5 * ratio}
+    assert set(floor_ratios(pooled(runs[:1]))) == {1.0}
+
+
+numbers = st.one_of(st.just(0.0), st.just(math.inf), st.floats(1e-12, 1e3))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(numbers, numbers), min_size=1, max_size=30))
+def test_a_shared_cell_allows_no_less_and_hardly_more(pairs):
+    rows = [row(f"toy.*.x{at:02d}", most=first, isolated=second) for at, (first, second) in enumerate(pairs)]
+    found = shared(rows)
+    assert [(one.tap, one.runs, one.floors) for one in found] == [(one.tap, one.runs, one.floors) for one in rows]
+    for before, after in zip(rows, found, strict=True):
+        for place, cell in before.cells.items():
+            for old, new in zip(flat(cell), flat(after.cells[place]), strict=True):
+                # Kept in steps of an eighth of an octave, rounded up, and at most NEARLY of them above.
+                assert old <= new * (1 + 1e-9)
+                assert new <= old * 2 ** ((NEARLY + 1) / STEPS) * (1 + 1e-9)
+
+
+def test_cells_that_are_nearly_alike_are_one_in_the_file():
+    rows = [row(f"toy.*.x{at}", most=2.0 ** (at / 8)) for at in range(3)]
+    assert len({cell for one in shared(rows) for cell in one.cells.values()}) == 1
+    apart = [row(f"toy.*.x{at}", most=2.0**at) for at in range(3)]
+    assert len({cell for one in shared(apart) for cell in one.cells.values()}) == 3
+
+
+def flat(cell):
+    return [number for quantiles in cell for number in quantiles]

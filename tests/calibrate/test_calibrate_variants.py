@@ -107,18 +107,33 @@ def test_what_does_not_follow_the_working_precision_is_not_moved(world: World, c
 
 
 @pytest.mark.reference
-@pytest.mark.parametrize("mode", list(Mode))
-def test_joined_passes_show_what_the_single_ones_do(mode: Mode) -> None:
-    case = CASES["small"]
+def test_joined_passes_show_what_the_single_ones_do() -> None:
+    case = CASES["odd-config"]
     with World() as world:
         joined, reference, passes = Joined(world, case, BF16), world.official(case, BF16), world.forwards(case, BF16)
         assert joined.possible
         alone = [observe(reference, one) for one in passes]
-        together = joined.observe(reference, passes, mode, alone)
-        for one, own, part in zip(passes, alone, together, strict=True):
-            assert list(part) == list(one.plan.names)
-            errors = {name: compare(part[name], own[name]).relative_l2 for name in own}
-            assert max(errors.values()) < 0.02, max(errors, key=errors.__getitem__)
+        for mode in Mode:
+            together = joined.observe(reference, passes, mode, alone)
+            for one, own, part in zip(passes, alone, together, strict=True):
+                assert list(part) == list(one.plan.names)
+                errors = {name: compare(part[name], own[name]).relative_l2 for name in own}
+                assert max(errors.values()) < 0.02, max(errors, key=errors.__getitem__)
+
+
+@pytest.mark.reference
+def test_nothing_of_a_candidates_own_comes_through_a_joined_batch_that_is_fed_the_references_values() -> None:
+    """Where one pass alone does not show a tap, either."""
+    case = CASES["odd-config"]
+    with World() as world, World() as other:
+        joined, reference, passes = Joined(world, case, BF16), world.official(case, BF16), world.forwards(case, BF16)
+        candidate = other.official(case, BF16)
+        with torch.no_grad():
+            candidate.root.velocity_model.transformer_blocks[0].attn1.to_out[0].bias.add_(1.0)
+        alone = [observe(reference, one) for one in passes]
+        plain, wrong = (joined.observe(one, passes, Mode.ISOLATED, alone) for one in (reference, candidate))
+        differ = {name for own, its in zip(plain, wrong, strict=True) for name in own if not own[name].equal(its[name])}
+    assert {name.split(".", 2)[2] for name in differ} == {"block00.video.self_attn.out"}
 
 
 def test_passes_of_different_kinds_are_not_joined() -> None:

@@ -137,7 +137,7 @@ def test_a_campaign_prints_each_fault_and_the_totals(capsys):
     shown = capsys.readouterr().out
     assert "2 of 2 (100.0%) detected" in shown
     assert "2 of 2 (100.0%) blamed at the faulty module's tap" in shown
-    assert "ZU3 yes   right right" in shown
+    assert "ZU3 yes   bug          right right" in shown
     assert main(["faults", "--stage", "upsampler", "--fault", "ZU3", "--quiet", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["totals"]["hinted"] == 1

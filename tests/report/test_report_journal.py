@@ -14,7 +14,7 @@ BLAME = Blame("a.b", "gate", "all differ", "equals the reference times 0.5", "se
 
 
 def outcome(identifier: str, blame: Blame | None = BLAME) -> FaultOutcome:
-    return FaultOutcome(identifier, "a", "wrong", "a.b", expectations("factor: 0.5"), True, blame, 0.25, ("b",))
+    return FaultOutcome(identifier, "a", "wrong", "a.b", expectations("factor: 0.5"), True, blame, 0.25, ("b",), "bug")
 
 
 def write(path: Path, *identifiers: str) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from parity.blame.evidence import Proposal
 from parity.blame.record import HintKind
-from parity.blame.scene import Array, Flags, Scene, generator
+from parity.blame.scene import Array, Flags, Scene, generator, pair_hashes
 
 _LEAST_GROUPS = 2
 # How many values before the one in question may be what something was added to.
@@ -17,6 +17,8 @@ _NEAREST = 3
 _SAMPLED = 1 << 14
 # The share of the squared error that a promising one leaves there.
 _PROMISING = 0.04
+# Tells the groups of equal pairs apart.
+_GROUP_KEY = np.uint64(0xD6E8FEB86659FD93)
 
 
 class PerIndex:
@@ -70,7 +72,14 @@ def _fitted(
     fit = _dealt(reference, groups, scene.counted, parameters)
     if fit is not None:
         predicted = fitted(own, reference, groups, fit) + (0.0 if base is None else base)
-        yield Proposal(HintKind.PER_INDEX, words, predicted, scene.counted & ~fit, tries=tries, least=0.9)
+        held = scene.counted & ~fit & ~_seen(scene, groups, fit)
+        yield Proposal(HintKind.PER_INDEX, words, predicted, held, tries=tries, least=0.9)
+
+
+def _seen(scene: Scene, groups: NDArray[np.intp], fit: Flags) -> Flags:
+    """Mark elements that are another of their group over again: tokens of one noise level confirm nothing."""
+    keys = pair_hashes(scene.own, scene.reference) ^ (groups.ravel().astype(np.uint64) * _GROUP_KEY)
+    return np.isin(keys, keys[fit.ravel()]).reshape(fit.shape)
 
 
 _ARTICLE = {"factor": "a", "offset": "an", "factor and an offset": "a"}
