@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: parity test demo lint typecheck clean
+.PHONY: parity test demo example lint typecheck clean
 
 parity: $(INSTALLED)
 	@mkdir -p runs
@@ -12,6 +12,11 @@ parity: $(INSTALLED)
 
 demo: $(INSTALLED)
 	$(BIN)/python tools/demo.py
+
+# A block and the vocoder in onnxruntime, five faults blamed; and a second model.
+example: $(INSTALLED)
+	$(BIN)/python -m examples.onnx.run
+	$(BIN)/ltx-parity run --model examples.second_model.binding:BINDING
 
 test: lint typecheck
 	LTX_PARITY_REFERENCE=required $(BIN)/python -m pytest -n 2 --dist worksteal
@@ -30,7 +35,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 		|| { echo "make: $(PYTHON) is $$($(PYTHON) --version 2>&1); expected Python 3.11 to 3.13; set PYTHON=..." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--constraint constraints.txt --editable ".[reference,test]"
+		--constraint constraints.txt --editable ".[reference,test,examples]"
 	@touch $@
 
 clean:
