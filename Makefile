@@ -1,4 +1,5 @@
-# Two commands: `make parity` (set up, prove the port, print the drift report) and `make test`. And `make demo`: a clip.
+# Two commands: `make parity` (set up, prove the port, print the drift report) and `make test`.
+# And `make demo`: a clip; `make example`: a port in onnxruntime.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin

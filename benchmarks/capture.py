@@ -17,7 +17,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -27,13 +26,14 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from benchmarks.machine import describe
+from benchmarks.document import deliver
 from benchmarks.rounds import Timing, in_rounds
 from parity.capture import Probe, Recorder, Watch
 from parity.ltx23.stages import Choice, chosen_cases, stage_of
 from parity.ltx23.world import World
 from parity.run.forward import Forward, Implementation
 from parity.run.statistics import StatisticsVisitor
+from parity.store.bits import dtype_name
 
 DEFAULT = "guided-b1,text-small,denoise-small,upsampler-small,vae-small,audio-vae-small,vocoder-small"
 PLAIN, INSTALLED = "plain", "statistics, kept on"
@@ -149,7 +149,7 @@ def measure(cases: Sequence[str], rounds: int, progress: Console) -> tuple[list[
             progress.print(f"{case.id} {dtype} {forward.name}")
             implementation = world.port(case, dtype)
             times = measured(implementation, forward, WAYS, rounds) | installed(implementation, forward, rounds)
-            row = rows.setdefault((case.id, str(dtype).removeprefix("torch.")), Row(stage_of(case).id))
+            row = rows.setdefault((case.id, dtype_name(dtype)), Row(stage_of(case).id))
             row.add(len(forward.plan.names), times)
         try:
             # Last: it wraps functions of torch, and what comes after it is slower.
@@ -157,7 +157,7 @@ def measure(cases: Sequence[str], rounds: int, progress: Console) -> tuple[list[
                 msprobe = {"msprobe": Msprobe.load(Path(folder)).watching}
                 for case, dtype, forward in runs:
                     times = measured(world.port(case, dtype), forward, msprobe, max(3, rounds // 4))
-                    rows[case.id, str(dtype).removeprefix("torch.")].add(0, {"msprobe": times["msprobe"]})
+                    rows[case.id, dtype_name(dtype)].add(0, {"msprobe": times["msprobe"]})
         except ImportError as error:
             missing["msprobe"] = str(error)
     everything = Row("all")
@@ -220,17 +220,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)
     cases = () if arguments.case == "all" else tuple(arguments.case.split(","))
     rows, missing = measure(cases, arguments.rounds, Console(stderr=True))
-    document = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": describe(),
-        "missing": missing,
-        "rows": rows,
-    }
-    if arguments.json:
-        json.dump(document, sys.stdout, indent=1)
-    else:
-        show(document, Console())
-    return 0
+    return deliver({"missing": missing, "rows": rows}, arguments, show)
 
 
 WAYS: dict[str, Watching] = {

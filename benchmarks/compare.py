@@ -7,10 +7,8 @@ mindstudio-probe`, best into a folder of their own that PYTHONPATH names) are le
 
 import argparse
 import gc
-import json
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -20,7 +18,8 @@ from rich.table import Table
 from torch import Tensor
 
 from benchmarks.contenders import Contender, contenders
-from benchmarks.machine import describe, plain_read
+from benchmarks.document import deliver
+from benchmarks.machine import plain_read
 from benchmarks.rounds import Timing, in_rounds, timed
 from parity.metrics import compare
 
@@ -123,19 +122,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     sizes = [int(size) for size in arguments.sizes.split(",")]
     rows = measure(found, sizes, arguments.rounds, Console(stderr=True))
     document = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": describe(),
         "missing": {c.name: c.missing for c in found if c.compare is None},
         "finds": {c.name: c.finds for c in found},
         "first_use_seconds": first_use,
         "plain_read_gigabytes_per_second": [*reads, plain_read(1) / 1e9],
         "rows": rows,
     }
-    if arguments.json:
-        json.dump(document, sys.stdout, indent=1)
-    else:
-        show(document, Console())
-    return 0
+    return deliver(document, arguments, show)
 
 
 if __name__ == "__main__":

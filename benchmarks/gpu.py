@@ -13,14 +13,13 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.machine import describe
+from benchmarks.document import deliver
 from parity.judge import Verdict
 from parity.lockstep import judge_in_lockstep
 from parity.ltx23.binding import BINDING
@@ -180,16 +179,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             rows.append(measure(case, world, arguments.rounds, Console(stderr=True)))
             gc.collect()
     name = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
-    document = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": {**describe(), "device": name, "weights": "shared" if arguments.share_weights else "two copies"},
-        "cases": rows,
-    }
-    if arguments.json:
-        json.dump(document, sys.stdout, indent=1)
-    else:
-        show(document, Console())
-    return 0
+    weights = "shared" if arguments.share_weights else "two copies"
+    return deliver({"cases": rows}, arguments, show, device=name, weights=weights)
 
 
 if __name__ == "__main__":

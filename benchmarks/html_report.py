@@ -7,7 +7,6 @@ the request until the view is laid out and its charts are drawn.
 
 import argparse
 import json
-import shutil
 import statistics
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from playwright.sync_api import Browser, sync_playwright
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.browser import FLAGS, chromium
 from benchmarks.machine import describe
 from parity.html import write_html
 from parity.judge.verdict import TapPlace
@@ -28,16 +28,6 @@ from parity.report import Report, ReportedCase, ReportedForward, ReportedTap, re
 from parity.run.forward import Mode
 
 VIEWS = ("overview", "drift", "map", "table")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 # Charts draw in frames of their own, so that what is asked for is that a canvas stands there and two frames passed.
 _SHOWN = """async (charted) => {
   while (!document.documentElement.dataset.ready || (charted && !document.querySelector('.chart')?.firstElementChild))
@@ -108,12 +98,12 @@ def main() -> int:
     pattern = next((tap for report in reports.values() for tap in report.taps if tap.measured), None)
     if pattern is not None:
         reports["5,000 taps in three modes"] = of_taps(5000, pattern)
-    chromium = shutil.which("chromium")
-    if chromium is None:
+    installed = chromium()
+    if installed is None:
         sys.stderr.write("benchmarks.html_report: no chromium; apt-get install chromium\n")
         return 2
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=installed, args=FLAGS)
         found = {name: measure(report, browser, arguments.rounds) for name, report in reports.items()}
         browser.close()
     if arguments.json:

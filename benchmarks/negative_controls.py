@@ -36,6 +36,7 @@ from parity.ltx23.stage import SEED, Case
 from parity.ltx23.stages import Choice, chosen_cases, stage_of
 from parity.ltx23.variants import Joined, half_ulp, yardstick
 from parity.ltx23.world import World
+from parity.store.bits import dtype_name
 
 # Calibrations draw from SEED on, one up for each round.
 FIRST_SEED = SEED + 10_000
@@ -75,7 +76,7 @@ def drawn(draw: random.Random, world: World, case: Case, dtype: torch.dtype) -> 
 def control(number: int, place: Place, bands: Bands, release: str) -> dict[str, Any]:
     """Run one control and say what its taps are."""
     draw, (case, dtype) = random.Random(number), place
-    name = str(dtype).removeprefix("torch.")
+    name = dtype_name(dtype)
     with World(inputs=FIRST_SEED + number, release=release) as world, threads(1):
         held, member = yardstick(world, case, dtype), drawn(draw, world, case, dtype)
         side = draw.choice(("official", "port"))
@@ -146,9 +147,7 @@ def main() -> None:
     if release is None:
         parser.error("no official code that the port follows is installed")
     cases = chosen_cases(Choice(stages=tuple(filter(None, arguments.stage.split(",")))))
-    places = [
-        (c, d) for c in cases for d in c.dtypes if bands.for_case(c.id, str(d).removeprefix("torch."), release).files
-    ]
+    places = [(c, d) for c in cases for d in c.dtypes if bands.for_case(c.id, dtype_name(d), release).files]
     found, begun = [], time.monotonic()
     for number in range(arguments.first, arguments.first + arguments.runs):
         found.append(control(number, places[number % len(places)], bands, release))

@@ -40,6 +40,7 @@ from parity.run.oracle import DriftOracle, LiveOracle, Oracle, RecordedOracle
 from parity.run.record import CaseResult, RunResult
 from parity.run.statistics import Statistics, StatisticsVisitor, require_suffix, take_statistics, write_statistics
 from parity.store import DroppedTap, Dump, DumpWriter, Manifest, content_hash
+from parity.store.bits import dtype_name
 from parity.taps import Catalogue, TapPlan
 from parity.taps.catalogue import Item
 
@@ -304,7 +305,7 @@ class PlainBinding(OfLargeModels):
                 oracle = DriftOracle((reference, forward), (truth, wide))
             results.append(judge_forward(candidate, oracle, forward, bar))
         guards = self.known_cases[bar.case].guards
-        return CaseResult(bar.suite, bar.case, guards, str(bar.working).removeprefix("torch."), tuple(results))
+        return CaseResult(bar.suite, bar.case, guards, dtype_name(bar.working), tuple(results))
 
     def _refuse(self, request: RunRequest) -> None:
         """Refuse what a small model does not have."""
@@ -350,7 +351,7 @@ class PlainBinding(OfLargeModels):
             device=f"cpu, {platform.machine()}, {torch.backends.cpu.get_cpu_capability()}",
             determinism={"num_threads": torch.get_num_threads()},
             seed=self.seed,
-            dtype=str(dtype).removeprefix("torch."),
+            dtype=dtype_name(dtype),
             command=command,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             sizes=dict(self.repeats),

@@ -329,7 +329,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="measure_map", description=__doc__)
     parser.add_argument("--what", choices=("taps", "weights"), default="taps")
     parser.add_argument("--case", action="append", help="a case; may be repeated (default: one of each stage)")
-    parser.add_argument("--dtype", default="float32", type=lambda text: str(dtype_named(text)).removeprefix("torch."))
+    parser.add_argument("--dtype", default="float32", type=lambda text: dtype_name(dtype_named(text)))
     parser.add_argument("--names", choices=("opaque", "parts"), default="opaque")
     parser.add_argument("--in-order", action="store_true", help="keep the order of the port's run")
     parser.add_argument("--turned", type=float, default=0.2, help="share of tensors with exchanged axes")
@@ -362,7 +362,7 @@ def _of_case(given: argparse.Namespace, case: str, folder: Path) -> Score:
 def _dtype(case: str, wanted: str) -> str:
     """Give the precision that was asked for, or the one that the case has."""
     (chosen,) = chosen_cases(Choice(ids=(case,)))
-    known = [str(dtype).removeprefix("torch.") for dtype in chosen.dtypes]
+    known = [dtype_name(dtype) for dtype in chosen.dtypes]
     return wanted if wanted in known else known[0]
 
 

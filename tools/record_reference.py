@@ -18,6 +18,7 @@ from parity.ltx23.binding import BINDING, RECORDINGS
 from parity.ltx23.choice import installed
 from parity.ltx23.recording import recording_name
 from parity.ltx23.stages import Choice, chosen_cases, stage_of
+from parity.store.bits import dtype_name
 from reference_dumps.lock import write_lock
 
 
@@ -39,7 +40,7 @@ def main() -> int:
                 path = arguments.folder / recording_name(release, case, dtype)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 log.print(f"recording {path}", markup=False)
-                name = str(dtype).removeprefix("torch.")
+                name = dtype_name(dtype)
                 command = f"tools/record_reference.py --stage {stage_of(case).id}"
                 BINDING.capture(CaptureRequest(case.id, "official", name, path, command, release=release))
         hashes = write_lock(arguments.folder)

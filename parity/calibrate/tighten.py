@@ -17,6 +17,7 @@ from parity.errors import BadInputError
 from parity.judge import Allowance, Budget, Budgets, Rule
 from parity.judge.budget import GATES
 from parity.run.forward import Mode
+from parity.store.bits import dtype_name
 
 DIGITS = 2
 _HEADER = "[[budget]]"
@@ -49,7 +50,7 @@ def tightened(budgets: Budgets, runs: Iterable[Run], bands: BandsFile, suite: Su
     An ensemble's need is multiplied by what new runs exceed an ensemble by. Floors stay: they are what a rounding
     costs where the peer happens to make none.
     """
-    dtype = str(suite.dtype).removeprefix("torch.")
+    dtype = dtype_name(suite.dtype)
     needs: dict[tuple[int, str], _Need] = {}
     plain: dict[tuple[str, int], Run] = {}
     for run in sorted(runs, key=lambda run: run.key.member != PLAIN):

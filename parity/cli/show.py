@@ -12,6 +12,7 @@ from parity.binding import load_binding
 from parity.cli.screen import Screen
 from parity.errors import BadInputError, ExitCode
 from parity.store import Dump
+from parity.store.bits import dtype_name
 
 
 def add_parser(verbs: Any) -> None:
@@ -51,7 +52,7 @@ def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
 
 def _entry(dump: Dump, name: str) -> dict[str, object]:
     entry = dump.entry(name)
-    dtype = str(entry.dtype).removeprefix("torch.")
+    dtype = dtype_name(entry.dtype)
     return {"shape": list(entry.shape), "dtype": dtype, "sha256": entry.sha256, "bytes": entry.nbytes}
 
 
@@ -62,6 +63,6 @@ def _print(dump: Dump, names: list[str], screen: Screen) -> None:
     table = Table("tap", "dtype", "shape", "sha256", box=None)
     for name in names:
         entry = dump.entry(name)
-        dtype = str(entry.dtype).removeprefix("torch.")
+        dtype = dtype_name(entry.dtype)
         table.add_row(Text(name), dtype, "x".join(map(str, entry.shape)) or "scalar", entry.sha256[:12])
     screen.out.print(table)

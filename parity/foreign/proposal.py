@@ -13,6 +13,7 @@ from parity.foreign.fusion import Fused, find_fused, joined_steps, split_steps
 from parity.foreign.mapping import HIGH
 from parity.foreign.matching import Search, Side
 from parity.foreign.toml_text import toml_value
+from parity.store.bits import dtype_name
 
 _NEAR = 0.02
 
@@ -169,7 +170,7 @@ def _cast(pair: ProposedPair, search: Search) -> ProposedPair:
     own = {search.candidate.prints[name].dtype for name, _ in pair.sources}
     if own == {wanted}:
         return pair
-    name = str(wanted).removeprefix("torch.")
+    name = dtype_name(wanted)
     cast: dict[str, Any] = {"cast": name}
     if not all(_holds(wanted, dtype) for dtype in own):
         cast["rounding"] = f"proposed: the reference is in {name}"

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from parity.errors import IncompleteError
+from parity.store.bits import dtype_name
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,7 @@ class Cast:
         if self.rounding is None:
             changed = int((~_same_numbers(cast, tensor)).sum())
             if changed:
-                name = str(self.dtype).removeprefix("torch.")
+                name = dtype_name(self.dtype)
                 got = f"cast of {tensor.dtype} to {name} changes {changed} of {tensor.numel()} values"
                 _refuse(where, got, "an exact cast", 'write them in that dtype, or declare `rounding = "why"`')
         return cast

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from parity.errors import BadInputError
-from parity.store.partial import TargetLock
+from parity.store.partial import TargetLock, flush
 from parity.store.refusal import one_line
 
 
@@ -33,9 +33,9 @@ def whole_folder(target: Path) -> Iterator[Path]:
             _sweep(target)
             partial.mkdir()
             yield partial
-            _flush(partial)
+            _flush_all(partial)
             os.replace(partial, target)
-            _flush_folder(target.parent)
+            flush(target.parent, os.O_RDONLY | os.O_DIRECTORY)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
             lock.release()
@@ -53,21 +53,6 @@ def _sweep(target: Path) -> None:
             shutil.rmtree(entry)
 
 
-def _flush(folder: Path) -> None:
-    for inside in folder.rglob("*"):
-        if inside.is_file():
-            descriptor = os.open(inside, os.O_RDWR | os.O_CLOEXEC)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-    for inside in [*(path for path in folder.rglob("*") if path.is_dir()), folder]:
-        _flush_folder(inside)
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _flush_all(folder: Path) -> None:
+    for inside in [*folder.rglob("*"), folder]:
+        flush(inside, os.O_RDONLY | os.O_DIRECTORY if inside.is_dir() else os.O_RDWR)

@@ -1,6 +1,6 @@
 """One forward pass of two implementations that run side by side, every tap judged."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,8 +15,9 @@ from parity.lockstep.exchange import Exchange
 from parity.lockstep.identity import IdentityCheck
 from parity.metrics import CompareOptions, TensorComparison, compare
 from parity.run.forward import Forward, Implementation, Mode, forced_names, show, watch
-from parity.run.judging import Bar, ask_budgets, dtype_name, require_alike, same_bits
+from parity.run.judging import Bar, ask_budgets, require_alike, same_bits
 from parity.run.record import ForwardResult
+from parity.store.bits import dtype_name
 from parity.taps import TapPoint
 
 Progress = Callable[[int], None]
@@ -137,7 +138,7 @@ class _Beside:
             return theirs.to(device=tensor.device, dtype=tensor.dtype, copy=True)
 
     @contextmanager
-    def _stopping(self) -> Any:
+    def _stopping(self) -> Iterator[None]:
         # Functions that both patch are restored in the order in which they were patched: the reference goes first.
         try:
             yield

@@ -209,7 +209,10 @@ class LTX23:
                     oracle = RecordedOracle(opened, forward)
                     results.append(judge_forward(world.port(case, dtype), oracle, forward, bar))
                 progress(job.label, len(forwards), len(forwards))
-            found = CaseResult(job.suite, job.case_label, case.guards, opened.manifest.dtype, tuple(results), release)
+            told = opened.manifest.dtype
+            found = CaseResult(
+                job.suite, job.case_label, case.guards, told, tuple(results), release, elsewhere=job.elsewhere
+            )
         return RunResult(
             (found,), {"candidate": "port", "reference": str(dump), "release": release, "engine": engine_name()}
         )

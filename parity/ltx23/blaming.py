@@ -27,6 +27,7 @@ from parity.run.forward import Forward, Mode
 from parity.run.judging import Bar, judge_forward
 from parity.run.oracle import Oracle
 from parity.run.record import ForwardResult
+from parity.store.bits import dtype_name
 
 # An error shows on the candidate's own values, and where it is born on the reference's.
 _MODES = (Mode.CHAINED, Mode.ISOLATED)
@@ -48,17 +49,13 @@ def locate_in(job: Job, world: World, budgets: Budgets, progress: Progress, reco
             break
     return Located(
         case=job.case_label,
-        dtype=_dtype_word(job),
+        dtype=dtype_name(job.dtype),
         passes=done,
         candidate=candidate.name,
         reference=world.reference_name,
         blame=None if result is None else result.blame,
         incomplete=tuple(incomplete),
     )
-
-
-def _dtype_word(job: Job) -> str:
-    return str(job.dtype).removeprefix("torch.")
 
 
 def _asked(job: Job, forward: Forward) -> bool:
@@ -135,10 +132,9 @@ def _plant(fault: Fault, world: World, budgets: Budgets, oracle_for: Callable[[F
     job = job_of(fault)
     (forward,) = [forward for forward in world.forwards(job.case, job.dtype) if _asked(job, forward)]
     result = judge_forward(world.port(job.case, job.dtype), oracle_for(forward), forward, _bar(job, budgets))
-    dtype = _dtype_word(job)
+    dtype = dtype_name(job.dtype)
     held = _bands().for_case(job.case_label, dtype, job.release)
-    # A recording is of another machine, of whose arithmetic no band speaks.
-    told = () if job.suite == "recorded" else classify_forward(result, held, dtype)
+    told = () if job.elsewhere else classify_forward(result, held, dtype)
     classes = {found.tap: found.kind.value for found in told}
     return FaultOutcome(
         id=fault.id,

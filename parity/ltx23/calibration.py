@@ -28,6 +28,7 @@ from parity.ltx23.stages import CASES, STAGES, Choice, chosen_cases, stage_of
 from parity.ltx23.variants import MOVED, members, yardstick
 from parity.ltx23.world import World, dtype_named
 from parity.metrics import engine_name
+from parity.store.bits import dtype_name
 from parity.store.whole_file import publish
 
 # Beside the budgets of each stage, one for each release.
@@ -51,7 +52,7 @@ class Round:
 
     @property
     def _dtype(self) -> str:
-        return str(self.dtype).removeprefix("torch.")
+        return dtype_name(self.dtype)
 
     @property
     def where(self) -> Case:
@@ -174,11 +175,8 @@ def _command(stage: Stage, request: CalibrateRequest) -> str:
 
 
 def _truths(stage: Stage) -> str:
-    names = {
-        dtype: str(stage.truths.get(dtype, torch.float64)).removeprefix("torch.")
-        for dtype in (torch.bfloat16, torch.float32)
-    }
-    return ", ".join(f"{str(dtype).removeprefix('torch.')} against {truth}" for dtype, truth in names.items())
+    names = {dtype: dtype_name(stage.truths.get(dtype, torch.float64)) for dtype in (torch.bfloat16, torch.float32)}
+    return ", ".join(f"{dtype_name(dtype)} against {truth}" for dtype, truth in names.items())
 
 
 @cache

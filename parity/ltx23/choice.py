@@ -88,6 +88,10 @@ def _recorded(recordings: Path, asked: str | None, skipped: str | None) -> list[
 
 def _require_consistent(request: RunRequest) -> None:
     unknown = [suite for suite in request.suites if suite not in SUITES]
+    if request.share_weights and not request.lockstep:
+        raise BadInputError(
+            "--share-weights", "only what runs side by side shares weights", "--live as well", "add it, or leave it out"
+        )
     if request.lockstep and (request.suites not in ((), ("exact",)) or request.reference == "recorded"):
         asked = ", ".join(request.suites) or "--reference recorded"
         raise BadInputError(asked, "not what runs side by side", "suite exact, live", "leave it out")

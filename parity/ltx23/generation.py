@@ -21,6 +21,7 @@ from parity.ltx23.stages.denoise.passes import Scales
 from parity.ltx23.stages.pipeline.passes import Generation, Placed
 from parity.ltx23.stages.pipeline.plan import plan
 from parity.store import DumpWriter, Manifest, content_hash
+from parity.store.bits import dtype_name
 
 PASS = "run"
 CASE = "generation-"
@@ -100,7 +101,7 @@ def _manifest(recorded: Recorded, given: Generation) -> Manifest:
         device=f"{numerics.device.type}, {platform.machine()}, {torch.backends.cpu.get_cpu_capability()}",
         determinism=determinism(),
         seed=given.seed,
-        dtype=str(numerics.dtype).removeprefix("torch."),
+        dtype=dtype_name(numerics.dtype),
         command=recorded.command,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         sizes={"layers": config.num_layers, "dim": config.inner_dim, "audio_dim": config.audio_inner_dim},

@@ -19,6 +19,7 @@ from parity.run.dumps import require_same_origin
 from parity.run.forward import Forward, Implementation, observe
 from parity.run.statistics import Statistics, StatisticsVisitor, require_suffix, take_statistics, write_statistics
 from parity.store import DroppedTap, Dump, DumpWriter, Manifest, content_hash
+from parity.store.bits import dtype_name
 from reference_dumps.lock import locked
 
 SIDES = ("port", "official")
@@ -124,7 +125,7 @@ def manifest(
         device=f"{world.device.type}, {platform.machine()}, {torch.backends.cpu.get_cpu_capability()}",
         determinism=determinism(),
         seed=SEED,
-        dtype=str(dtype).removeprefix("torch."),
+        dtype=dtype_name(dtype),
         command=command,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         sizes={"layers": config.num_layers, "dim": config.inner_dim, "audio_dim": config.audio_inner_dim},

@@ -19,6 +19,7 @@ from parity.run.forward import Forward, Mode
 from parity.run.judging import Bar, judge_forward
 from parity.run.oracle import DriftOracle, LiveOracle, Oracle, RecordedOracle
 from parity.run.record import CaseResult, ForwardResult
+from parity.store.bits import dtype_name
 
 SUITES = {
     "exact": "port and official code in the same precision, live: bit-identical",
@@ -46,6 +47,11 @@ class Job:
     every_mode: bool = False
     modes: tuple[Mode, ...] = tuple(Mode)
     lockstep: bool = False
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the reference was recorded on another machine, of whose arithmetic no band speaks."""
+        return self.suite == "recorded"
 
     @property
     def case_label(self) -> str:
@@ -119,9 +125,8 @@ def _run_job(
         progress(f"{job.label} {forward.name}", done, len(forwards))
         results.append(judged(forward, bar))
     progress(job.label, len(forwards), len(forwards))
-    dtype = str(job.dtype).removeprefix("torch.")
-    elsewhere = job.suite == "recorded"
-    return CaseResult(job.suite, job.case_label, job.case.guards, dtype, tuple(results), job.release, elsewhere)
+    dtype = dtype_name(job.dtype)
+    return CaseResult(job.suite, job.case_label, job.case.guards, dtype, tuple(results), job.release, job.elsewhere)
 
 
 _Judge = Callable[[Forward, Bar], ForwardResult]

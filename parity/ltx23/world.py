@@ -145,8 +145,7 @@ class World:
         files = self.files(case, fault.config if fault else None)
         key = ("port", stage.id, dtype, repr(case.options), *files.values())
         if key not in self._models:
-            request = Load(files, self.device, dtype, self.release, case.options, self.variation.attention)
-            model = stage.load(replace(request, weights=self._weights.get(files["checkpoint"])))
+            model = stage.load(self._load(files, case, dtype, self.variation.attention))
             if fault is not None:
                 fault.plant(model)
             self._models[key] = Implementation("port", model, stage.call)
@@ -162,10 +161,13 @@ class World:
         key = ("official", stage.id, dtype, repr(case.options), *files.values())
         if key not in self._models:
             adapter = import_module(f"reference_dumps.official.{stage.official}")
-            weights = self._weights.get(files["checkpoint"])
-            model = adapter.load(Load(files, self.device, dtype, self.release, case.options, weights=weights))
+            model = adapter.load(self._load(files, case, dtype))
             self._models[key] = Implementation(self.reference_name, model, adapter.call)
         return self._models[key]
+
+    def _load(self, files: Mapping[str, Path], case: Case, dtype: torch.dtype, attention: str = "auto") -> Load:
+        weights = self._weights.get(files["checkpoint"])
+        return Load(files, self.device, dtype, self.release, case.options, attention, weights)
 
     def forwards(self, case: Case, dtype: torch.dtype) -> list[Forward]:
         """Give the case's passes with their taps, inputs on the device."""

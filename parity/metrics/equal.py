@@ -7,7 +7,7 @@ import torch
 from parity.metrics.onepass import compare
 from parity.metrics.options import CompareOptions
 from parity.metrics.record import NonFinite, NonFiniteCounts, TensorComparison
-from parity.metrics.summary import QUANTILE_LEVELS
+from parity.metrics.summary import QUANTILE_LEVELS, dtype_name
 
 
 def compare_equal(tensor: torch.Tensor, options: CompareOptions) -> TensorComparison:
@@ -18,7 +18,7 @@ def compare_equal(tensor: torch.Tensor, options: CompareOptions) -> TensorCompar
 def equal_by_norm(shape: tuple[int, ...], dtype: torch.dtype, norm: float) -> TensorComparison:
     """Give what `compare_equal` gives of a finite tensor, from its norm alone: for who has seen that the bits agree."""
     elements = math.prod(shape)
-    name = str(dtype).removeprefix("torch.")
+    name = dtype_name(dtype)
     none = NonFiniteCounts(0, 0, 0)
     return TensorComparison(
         elements=elements,

@@ -26,8 +26,8 @@ def summarise(found: Accumulator) -> TensorComparison:
         elements=total.elements,
         finite_elements=finite,
         shape=shape,
-        candidate_dtype=_name(found.subject.candidate_dtype),
-        reference_dtype=_name(found.subject.reference_dtype),
+        candidate_dtype=dtype_name(found.subject.candidate_dtype),
+        reference_dtype=dtype_name(found.subject.reference_dtype),
         identical=total.elements > 0 and total.same_bits and not total.nonfinite.has_nan,
         norm_candidate=moments.candidate_squares.root(),
         norm_reference=moments.reference_squares.root(),
@@ -79,5 +79,6 @@ def _mean(total: float, count: int) -> float:
     return total / count if count else math.nan
 
 
-def _name(dtype: torch.dtype) -> str:
+def dtype_name(dtype: torch.dtype) -> str:
+    """Give the name that records use."""
     return str(dtype).removeprefix("torch.")

@@ -16,6 +16,7 @@ from parity.run.forward import Forward, Implementation, Mode, observe
 from parity.run.gain import block_gains
 from parity.run.oracle import Oracle
 from parity.run.record import ForwardResult
+from parity.store.bits import dtype_name
 from parity.taps import TapPoint
 
 _BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -169,8 +170,3 @@ def _gains(seen: dict[Mode, Recording], oracle: Oracle, forward: Forward) -> dic
         # The wider precision shows what the blocks do to an error, without adding rounding of its own.
         return block_gains(forward.plan, oracle.truth(Mode.CHAINED), oracle.truth(Mode.TEACHER_FORCED), fed)
     return block_gains(forward.plan, seen[Mode.CHAINED], seen[Mode.TEACHER_FORCED], fed)
-
-
-def dtype_name(dtype: torch.dtype) -> str:
-    """Give the name that budgets use."""
-    return str(dtype).removeprefix("torch.")

@@ -102,9 +102,9 @@ class PartialFile:
     def publish(self) -> None:
         """Make the partial the target: flushed to the disk first, then renamed in one step."""
         self.spool.unlink(missing_ok=True)
-        _flush(self.path, os.O_RDWR)
+        flush(self.path, os.O_RDWR)
         os.replace(self.path, self.target)
-        _flush(self.target.parent, os.O_RDONLY | os.O_DIRECTORY)
+        flush(self.target.parent, os.O_RDONLY | os.O_DIRECTORY)
         self._lock.release()
 
     def discard(self) -> None:
@@ -125,7 +125,8 @@ class PartialFile:
                 entry.unlink(missing_ok=True)
 
 
-def _flush(path: Path, flags: int) -> None:
+def flush(path: Path, flags: int) -> None:
+    """Have what was written to a file (or, for a folder, its names) on the disk."""
     descriptor = os.open(path, flags | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

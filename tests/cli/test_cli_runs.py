@@ -149,7 +149,12 @@ def test_watch_ends_when_it_is_interrupted(tmp_path: Path, monkeypatch: pytest.M
         return ExitCode.BAD_INPUT, None
 
     monkeypatch.setattr(watch, "_run", run)
-    assert main(["watch", "--path", str(tmp_path)]) == 130
+    # Tests that a shell started in the background inherit a SIGINT that is ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert main(["watch", "--path", str(tmp_path)]) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_watch_refuses_a_folder_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

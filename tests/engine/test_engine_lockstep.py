@@ -1,7 +1,5 @@
 """Side by side: the same verdicts as one after the other, in either order of taps, and nothing left behind."""
 
-import gc
-
 import engine_cases
 import pytest
 import torch
@@ -10,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from parity.capture.probe import hooks_of
 from parity.errors import IncompleteError
 from parity.judge import Verdict
 from parity.lockstep import judge_in_lockstep
@@ -47,12 +46,13 @@ def placed(result):
     ]
 
 
-@pytest.fixture(autouse=True)
-def _nothing_left():
-    """No reference stands still somewhere after a test, with its hooks in place."""
-    yield
-    gc.collect()
-    assert not [found for found in gc.get_objects() if type(found) is Exchange and found._reference]
+def untouched(*implementations):
+    """Whether nothing is left on the modules: no wrapped forward, no hook."""
+    return not any(
+        "forward" in vars(module) or any(hooks_of(module).values())
+        for side in implementations
+        for module in side.root.modules()
+    )
 
 
 @pytest.mark.parametrize("faults", [(), (1,), (0, 2)])
@@ -64,6 +64,7 @@ def test_side_by_side_is_judged_as_one_after_the_other(tmp_path, faults, every_m
     found = judge_in_lockstep(own, reference, forward, bar(tmp_path, every_mode=every_mode), silent)
     assert placed(found) == placed(expected)
     assert found.incomplete == expected.incomplete == ()
+    assert untouched(own, reference)
 
 
 def test_identical_passes_run_once_and_others_in_every_mode(tmp_path):
@@ -137,6 +138,7 @@ def test_a_reference_that_lacks_a_tap_is_incomplete(tmp_path):
     forward = Forward("toy", tower_forward().inputs, TapPlan((*tower_forward().plan.taps, more)))
     result = judge_in_lockstep(own, reference, forward, bar(tmp_path, (Mode.CHAINED,)), silent)
     assert any("blocks.7" in line for line in result.incomplete)
+    assert untouched(own, reference)
 
 
 @pytest.mark.parametrize("side", ["own", "ref"])
@@ -152,6 +154,21 @@ def test_an_implementation_that_fails_is_incomplete_and_the_other_is_stopped(tmp
     result = judge_in_lockstep(broken["own"], broken["ref"], tower_forward(), bar(tmp_path), silent)
     assert any(f"{side}, toy: ValueError: out of order" in line for line in result.incomplete)
     assert all(len(line.splitlines()) == 1 for line in result.incomplete)
+    assert untouched(own, reference)
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_a_candidate_that_fails_half_way_leaves_no_reference_standing(tmp_path, mode):
+    own, reference = sides()
+
+    def failing(*_):
+        raise ValueError("half way")
+
+    own.root.layers[1].down.forward = failing
+    result = judge_in_lockstep(own, reference, tower_forward(), bar(tmp_path, (mode,)), silent)
+    del own.root.layers[1].down.forward
+    assert any("half way" in line for line in result.incomplete)
+    assert untouched(own, reference)
 
 
 def test_a_tap_of_another_shape_or_dtype_is_incomplete_and_the_others_are_judged(tmp_path):

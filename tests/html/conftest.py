@@ -1,7 +1,6 @@
 """A real browser, where there is one."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,20 +8,11 @@ import pytest
 from html_cases import Opened, page_of
 from playwright.sync_api import Browser, sync_playwright
 
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+from benchmarks.browser import FLAGS, chromium
 
 
 def _chromium() -> str:
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    found = chromium()
     if found is None:
         if os.environ.get("LTX_PARITY_BROWSER") == "required":
             raise pytest.UsageError("no chromium is installed, but LTX_PARITY_BROWSER=required")

@@ -17,6 +17,7 @@ from parity.ltx23.synthetic.components import parameter_count
 from parity.ltx23.synthetic.recipe import Shape
 from parity.ltx23.synthetic.spec import DTYPE_CODES, FileSpec
 from parity.ltx23.synthetic.tensor import SyntheticTensor
+from parity.store.partial import flush
 
 Progress = Callable[[int, int], None]
 """Called with (bytes written, bytes in all)."""
@@ -70,7 +71,8 @@ def write_checkpoint(
     finally:
         with suppress(FileNotFoundError):
             partial.unlink()
-    _sync_folder(path.parent)
+    # A rename is durable only once the folder that holds the name is.
+    flush(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     return WrittenCheckpoint(path, total, sink.digest.hexdigest(), parameters)
 
 
@@ -128,12 +130,3 @@ def _check_room(path: Path, total: int) -> None:
 
 def _unwritable(path: Path, got: str) -> BadInputError:
     return BadInputError(str(path), got, "a file name in a folder that can be written", "give another path")
-
-
-def _sync_folder(folder: Path) -> None:
-    # A rename is durable only once the folder that holds the name is.
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from parity.ltx23.stage import Case, Pass, Setting, TensorPass, input_seed
 from parity.ltx23.synthetic.weights import normal_like
+from parity.store.bits import dtype_name
 
 # Two stages in each generator and a short transform: every kind of step, in few and small tensors.
 _SMALL: Mapping[str, Any] = {
@@ -74,7 +75,7 @@ def _case(identifier: str, guards: str, *clips: _Clip, **more: Any) -> Case:
 def _arithmetic(setting: Setting) -> str:
     """Name the precision of what is computed: not always the working one, which tolerance budgets must tell."""
     dtype = setting.dtype if setting.release == "1.0.0" else torch.float32
-    return str(dtype).removeprefix("torch.")
+    return dtype_name(dtype)
 
 
 VOCODER_CASES = (
