@@ -235,13 +235,15 @@ def test_ctrl_c_leaves_no_half_clip(model: ModelFolder, tmp_path: Path) -> None:
     folder.mkdir()
     code = "import sys; from ltx_port.cli import main; sys.exit(main(sys.argv[1:]))"
     command = [word for word in words(model, folder / "clip.mp4", "--steps", "3000") if word != "--quiet"]
-    run = subprocess.Popen([sys.executable, "-c", code, *command], stderr=subprocess.PIPE, text=True)
-    try:
-        time.sleep(4)
-        run.send_signal(signal.SIGINT)
-        _, printed = run.communicate(timeout=60)
-    finally:
-        run.kill()
+    # Tests that a shell started in the background inherit a SIGINT that is ignored, and hand it on.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    with subprocess.Popen([sys.executable, "-c", heard + code, *command], stderr=subprocess.PIPE, text=True) as run:
+        try:
+            time.sleep(4)
+            run.send_signal(signal.SIGINT)
+            _, printed = run.communicate(timeout=60)
+        finally:
+            run.kill()
     # Stopped before Python could say so, or by us.
     assert run.returncode in (130, -signal.SIGINT)
     assert "Traceback" not in printed or run.returncode == -signal.SIGINT
