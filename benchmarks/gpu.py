@@ -21,13 +21,12 @@ from rich.table import Table
 
 from benchmarks.document import deliver
 from parity.judge import Verdict
-from parity.lockstep import judge_in_lockstep
+from parity.lockstep import judge_all_in_lockstep
 from parity.ltx23.binding import BINDING
 from parity.ltx23.stages import Choice, chosen_cases
 from parity.ltx23.world import World, device_named
 from parity.run.forward import Forward, Implementation
 from parity.run.judging import Bar
-from parity.run.record import ForwardResult
 
 _GIB = 2**30
 _COLUMNS = ("port_seconds", "official_seconds", "port_to_official")
@@ -89,7 +88,8 @@ def measure(case_id: str, world: World, rounds: int, progress: Console) -> dict[
     # As a run does: what exists already is not walked through again and again.
     gc.freeze()
     start = time.perf_counter()
-    found = [_lockstep(forward, port, official, case_id) for forward in forwards]
+    bar = Bar("exact", case_id, BINDING.budgets(), torch.bfloat16, every_mode=False)
+    found = list(judge_all_in_lockstep(port, official, forwards, bar, lambda *_: None))
     if device.type == "cuda":
         torch.cuda.synchronize()
     together = time.perf_counter() - start
@@ -127,11 +127,6 @@ def _pass(
                     taken[name].append(seconds)
     medians = {f"{name}_seconds": statistics.median(found) for name, found in taken.items()}
     return {"pass": forward.name, **medians, "port_to_official": medians["port_seconds"] / medians["official_seconds"]}
-
-
-def _lockstep(forward: Forward, port: Implementation, official: Implementation, case_id: str) -> ForwardResult:
-    bar = Bar("exact", case_id, BINDING.budgets(), torch.bfloat16, every_mode=False)
-    return judge_in_lockstep(port, official, forward, bar, lambda _: None)
 
 
 def _video_tokens(forward: Forward) -> int:

@@ -1,15 +1,21 @@
 """Which module is running: functions are told apart by the module that calls them and by their order there."""
 
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
-@dataclass
+@dataclass(slots=True)
 class Frame:
-    """One running call of a module, with how often it has called each watched function."""
+    """One running call of a module, with how often it has called each watched function; None where it has called none.
+
+    None rather than an empty mapping: most modules call none, and a model of 22 B parameters enters 20,000 in a pass.
+    """
 
     path: str
-    calls: Counter[str] = field(default_factory=Counter)
+    calls: dict[str, int] | None = None
+
+    def called(self, function: str) -> int:
+        """Say how often it has called a function."""
+        return 0 if self.calls is None else self.calls.get(function, 0)
 
 
 class CallStack:
@@ -33,6 +39,8 @@ class CallStack:
         if not self._frames:
             return None
         frame = self._frames[-1]
-        index = frame.calls[function]
-        frame.calls[function] += 1
+        index = frame.called(function)
+        if frame.calls is None:
+            frame.calls = {}
+        frame.calls[function] = index + 1
         return frame.path, index

@@ -71,9 +71,16 @@ class Budget:
 
     def covers(self, tap: str, mode: str, dtype: str) -> bool:
         """Whether this row rules that tap in that mode of a run in that working precision."""
+        return self.covers_mode(mode) and self.covers_tap(tap, dtype)
+
+    def covers_mode(self, mode: str) -> bool:
+        """Whether this row rules taps in that mode."""
+        return not self.modes or mode in self.modes
+
+    def covers_tap(self, tap: str, dtype: str) -> bool:
+        """Whether this row rules that tap, in some mode, of a run in that working precision."""
         return (
             tap.startswith(self.prefix)
-            and (not self.modes or mode in self.modes)
             and (not self.dtypes or dtype in self.dtypes)
             and any(fnmatchcase(tap, pattern) for pattern in self.taps)
             and not any(fnmatchcase(tap, pattern) for pattern in self.excluded)
@@ -86,6 +93,7 @@ class Budgets:
     def __init__(self, rows: Iterable[Budget], where: str):
         self.rows, self._where = tuple(rows), where
         self._found: dict[tuple[str, str, str, str], Budget] = {}
+        self._of_tap: dict[tuple[str, str, str], list[Budget]] = {}
         self._stages: dict[tuple[str, str], list[Budget]] = {}
         self._marked: frozenset[int] = frozenset()
 
@@ -119,7 +127,7 @@ class Budgets:
         """Give the one row for a tap; BadInputError where there is none, or more than one."""
         key = (suite, tap, mode, dtype)
         if key not in self._found:
-            matching = [row for row in self._of_stage(suite, tap) if row.covers(tap, mode, dtype)]
+            matching = [row for row in self._in_some_mode(suite, tap, dtype) if row.covers_mode(mode)]
             if len(matching) != 1:
                 rows = ", ".join(f"{row.prefix}row {row.number}" for row in matching) or "no row"
                 raise BadInputError(
@@ -130,6 +138,13 @@ class Budgets:
                 )
             self._found[key] = matching[0]
         return self._found[key]
+
+    def _in_some_mode(self, suite: str, tap: str, dtype: str) -> list[Budget]:
+        """Give the rows of a tap; each mode asks, and matching names is what takes the time."""
+        key = (suite, tap, dtype)
+        if key not in self._of_tap:
+            self._of_tap[key] = [row for row in self._of_stage(suite, tap) if row.covers_tap(tap, dtype)]
+        return self._of_tap[key]
 
     def _of_stage(self, suite: str, tap: str) -> list[Budget]:
         """Give the rows that a suite has for a tap's stage, which the first part of its name says."""

@@ -12,6 +12,9 @@ from parity.lockstep.readers import Pair, Read, read_one_by_one
 _BITS = {torch.bfloat16: tl.int16, torch.float16: tl.int16, torch.float32: tl.int32}
 _FLOATS = {torch.bfloat16: tl.bfloat16, torch.float16: tl.float16, torch.float32: tl.float32}
 _BLOCK = 4096
+# Numbers above it are scaled before they are squared, and summed by themselves: float32 does not hold their squares.
+_LARGE = 2.0**40
+_SCALE = 2.0**-90
 # Programs for each pair: enough for one large pair to fill a GPU, and few enough for small pairs to end at once.
 _PROGRAMS = 512
 
@@ -44,12 +47,14 @@ def _read(pairs: Sequence[Pair], dtype: torch.dtype) -> Read:
     rows = [(own.data_ptr(), reference.data_ptr(), own.numel()) for own, reference in pairs]
     table = torch.tensor(rows, dtype=torch.int64).to(device, non_blocking=True)
     differ = torch.empty(len(pairs), _PROGRAMS, dtype=torch.int32, device=device)
-    squares = torch.empty(len(pairs), _PROGRAMS, dtype=torch.float32, device=device)
+    squares = torch.empty(2, len(pairs), _PROGRAMS, dtype=torch.float32, device=device)
     with torch.cuda.device(device):
         _kernel[(_PROGRAMS, len(pairs))](
-            table, differ, squares, _BITS[dtype], _FLOATS[dtype], PROGRAMS=_PROGRAMS, BLOCK=_BLOCK
-        )
-    return Read(differ.amax(dim=1).double(), squares.sum(dim=1, dtype=torch.float64))
+            table, differ, squares[0], squares[1], _BITS[dtype], _FLOATS[dtype],
+            PROGRAMS=_PROGRAMS, BLOCK=_BLOCK, LARGE=_LARGE, SCALE=_SCALE,
+        )  # fmt: skip
+    small, large = squares.sum(dim=2, dtype=torch.float64)
+    return Read(differ.amax(dim=1).double(), small + large / _SCALE**2)
 
 
 # What Triton compiles in is in capitals.
@@ -58,10 +63,13 @@ def _kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0913
     table,
     differ,
     squares,
+    large,
     BITS: tl.constexpr,  # noqa: N803
     FLOATS: tl.constexpr,  # noqa: N803
     PROGRAMS: tl.constexpr,  # noqa: N803
     BLOCK: tl.constexpr,  # noqa: N803
+    LARGE: tl.constexpr,  # noqa: N803
+    SCALE: tl.constexpr,  # noqa: N803
 ):
     program = tl.program_id(0)
     pair = tl.program_id(1).to(tl.int64)
@@ -70,6 +78,7 @@ def _kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0913
     size = tl.load(table + pair * 3 + 2)
     different = tl.zeros([BLOCK], dtype=tl.int32)
     total = tl.zeros([BLOCK], dtype=tl.float32)
+    scaled = tl.zeros([BLOCK], dtype=tl.float32)
     start = program.to(tl.int64) * BLOCK
     while start < size:
         at = start + tl.arange(0, BLOCK)
@@ -78,7 +87,13 @@ def _kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0913
         right = tl.load(reference + at, mask=inside, other=0)
         different |= (left != right).to(tl.int32)
         value = left.to(FLOATS, bitcast=True).to(tl.float32)
+        # NaN is not small and not large, and has to show: it goes with the small.
+        is_large = tl.abs(value) > LARGE
+        down = tl.where(is_large, value * SCALE, 0.0)
+        value = tl.where(is_large, 0.0, value)
         total += value * value
+        scaled += down * down
         start += PROGRAMS * BLOCK
     tl.store(differ + pair * PROGRAMS + program, tl.max(different, axis=0))
     tl.store(squares + pair * PROGRAMS + program, tl.sum(total, axis=0))
+    tl.store(large + pair * PROGRAMS + program, tl.sum(scaled, axis=0))

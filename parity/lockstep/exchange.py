@@ -1,7 +1,8 @@
 """The reference's pass, run only as far as the candidate has come."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from types import TracebackType
+from typing import NamedTuple
 
 from greenlet import getcurrent, greenlet
 from torch import Tensor
@@ -13,22 +14,43 @@ MOST_PENDING_BYTES = 8 * 2**30
 """What the reference may show ahead of the candidate before the two are said to go different ways."""
 
 
+class Shown(NamedTuple):
+    """What the reference has shown; where it has another `_version` by now, the reference has changed it since."""
+
+    tensor: Tensor
+    version: int
+
+
+class Everything:
+    """Holds any name."""
+
+    def __contains__(self, name: object) -> bool:
+        """Say yes."""
+        return True
+
+
 class Exchange:
     """Runs the reference on a stack of its own in the same thread; only one of the two implementations ever moves.
 
     In the same thread, because libraries keep what they have compiled for each thread anew.
 
     The reference stands still inside the tap that the candidate waits for, so that tap's tensor is compared as it is,
-    without a copy. What it shows before is copied, because the reference may change it when it goes on, and kept until
-    the candidate comes to it: at most `most_bytes`. A context manager: the reference is stopped when it ends.
+    without a copy. What it shows before is kept until the candidate comes to it: at most `most_bytes`. The taps of
+    `copied` are copied then, because the reference may change them when it goes on; of others who takes them has to ask
+    whether it did. A context manager: the reference is stopped when it ends.
     """
 
-    def __init__(self, run: Callable[[Visitor], None], most_bytes: int = MOST_PENDING_BYTES):
-        self._most_bytes = most_bytes
-        self._pending: dict[str, Tensor] = {}
+    def __init__(
+        self,
+        run: Callable[[Visitor], None],
+        copied: Container[str] = Everything(),
+        most_bytes: int = MOST_PENDING_BYTES,
+    ):
+        self._copied, self._most_bytes = copied, most_bytes
+        self._pending: dict[str, Shown] = {}
         self._bytes = 0
         self._wanted: str | None = None
-        self._handed: Tensor | None = None
+        self._handed: Shown | None = None
         self._reference = greenlet(lambda: as_another_side(lambda: run(self)))
         self._candidate: greenlet | None = None
 
@@ -43,7 +65,7 @@ class Exchange:
         """Stop the reference wherever it is."""
         self.stop()
 
-    def take(self, name: str) -> Tensor:
+    def take(self, name: str) -> Shown:
         """Let the reference go on until it shows a tap, and give its tensor.
 
         It is the reference's own: it may be read until the next call, and never be changed. IncompleteError where the
@@ -51,7 +73,7 @@ class Exchange:
         """
         if name in self._pending:
             found = self._pending.pop(name)
-            self._bytes -= found.nbytes
+            self._bytes -= found.tensor.nbytes
             return found
         self._wanted = name
         self._reference.switch()
@@ -79,7 +101,7 @@ class Exchange:
         if name != self._wanted:
             self._keep(name, tensor)
             return
-        self._handed = tensor
+        self._handed = Shown(tensor, tensor._version)
         assert self._candidate is not None, "not entered"
         self._candidate.switch()
 
@@ -92,4 +114,6 @@ class Exchange:
                 f"taps in about the candidate's order, at most {self._most_bytes:,} bytes ahead",
                 "compare without lockstep at a smaller size, and correct the order or the catalogue",
             )
-        self._pending[name] = tensor.detach().clone()
+        kept = tensor.detach()
+        kept = kept.clone() if name in self._copied else kept
+        self._pending[name] = Shown(kept, kept._version)

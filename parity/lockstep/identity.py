@@ -1,12 +1,13 @@
 """Whether two passes show the same bits, asked tap by tap and answered once, so that a device need not wait."""
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from parity.lockstep.arriving import Arriving
+from parity.lockstep.exchange import Shown
 from parity.lockstep.readers import Read, reader_for
 from parity.metrics import TensorComparison, equal_by_norm
 
@@ -40,18 +41,30 @@ class IdentityCheck:
         self._held: list[_Held] = []
         self._bytes = 0
         self._read: list[Read] = []
+        self._arriving: list[Arriving] = []
         self._changed: set[str] = set()
 
-    def ask(self, name: str, own: Tensor, reference: Tensor) -> None:
+    @property
+    def careful(self) -> frozenset[str]:
+        """The taps that are read at once."""
+        return self._careful
+
+    def ask(self, name: str, own: Tensor, reference: Shown) -> None:
         """Note a tap; both tensors have one shape and dtype. On a CUDA device nothing is waited for."""
         careful = name in self._careful
         if careful or (self._held and own.device != self._held[-1].own.device):
             self._flush()
         self._asked.append(_Asked(name, tuple(own.shape), own.dtype))
-        self._held.append(_Held(own.detach(), reference.detach(), (own._version, reference._version)))
-        self._bytes += own.nbytes + reference.nbytes
+        self._held.append(_Held(own.detach(), reference.tensor.detach(), (own._version, reference.version)))
+        self._bytes += own.nbytes + reference.tensor.nbytes
         if careful or self._bytes >= self._most_bytes:
             self._flush(torch.float64 if careful else torch.float32)
+
+    def close(self) -> None:
+        """No tap follows: send what was found on its way to the host, which need not wait for it yet."""
+        self._flush()
+        self._arriving = [Arriving(self._read)] if self._read else []
+        self._read = []
 
     def again(self) -> frozenset[str]:
         """Name the taps to be asked again with care, where nothing is known to differ."""
@@ -86,10 +99,7 @@ class IdentityCheck:
         self._held, self._bytes = [], 0
 
     def _found(self) -> tuple[list[bool], list[float]]:
-        self._flush()
-        differ = _values([read.differ for read in self._read])
-        return [value != 0 for value in differ], [value**0.5 for value in _values([r.squares for r in self._read])]
-
-
-def _values(parts: Sequence[Tensor]) -> list[float]:
-    return [value for part in parts for value in part.tolist()]
+        if self._held or self._read:
+            self.close()
+        rows = [arriving.values() for arriving in self._arriving]
+        return [value != 0 for differ, _ in rows for value in differ], [v**0.5 for _, squares in rows for v in squares]

@@ -1,8 +1,10 @@
 """One forward pass of two implementations that run side by side, every tap judged."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -11,7 +13,7 @@ from parity.capture import Visitor
 from parity.errors import IncompleteError
 from parity.judge import Measurement, TapResult, judge
 from parity.judge.verdict import TapPlace
-from parity.lockstep.exchange import Exchange
+from parity.lockstep.exchange import Everything, Exchange, Shown
 from parity.lockstep.identity import IdentityCheck
 from parity.metrics import CompareOptions, TensorComparison, compare
 from parity.run.forward import Forward, Implementation, Mode, forced_names, show, watch
@@ -32,19 +34,24 @@ def judge_in_lockstep(
     out unless the bar wants every mode. Where they do not, the pass is run again and every tap measured, in each mode.
     `progress` is told how many taps have been compared. The gain of blocks is not measured: it needs whole recordings.
     """
-    run = _Run(candidate, reference, forward, bar, progress)
-    results: list[TapResult] = []
-    try:
-        if not bar.every_mode and bar.modes and bar.modes[0] is Mode.CHAINED:
-            found = run.identical()
-            if found is not None:
-                ask_budgets(forward, bar, bar.modes[1:])
-                return ForwardResult(forward.name, tuple(run.results(found, Mode.CHAINED)), ())
-        for mode in bar.modes:
-            results += run.measured(mode)
-    except IncompleteError as error:
-        run.incomplete.append(str(error))
-    return ForwardResult(forward.name, tuple(results), tuple(run.incomplete))
+    return _Run(candidate, reference, forward, bar, progress).begin()()
+
+
+def judge_all_in_lockstep(
+    candidate: Implementation,
+    reference: Implementation,
+    forwards: Iterable[Forward],
+    bar: Bar,
+    progress: Callable[[Forward, int], None],
+) -> Iterator[ForwardResult]:
+    """Judge passes as `judge_in_lockstep` does, each while the device is still at work on the next one."""
+    ends: deque[Callable[[], ForwardResult]] = deque()
+    for forward in forwards:
+        ends.append(_Run(candidate, reference, forward, bar, partial(progress, forward)).begin())
+        if len(ends) > 1:
+            yield ends.popleft()()
+    for end in ends:
+        yield end()
 
 
 @dataclass
@@ -56,29 +63,52 @@ class _Run:
     progress: Progress
     incomplete: list[str] = field(default_factory=list)
 
-    def identical(self) -> dict[str, TensorComparison] | None:
-        """Run chained; give every tap's comparison where all bits agree, None where something else is to be told."""
+    def begin(self) -> Callable[[], ForwardResult]:
+        """Run chained if that may tell all, and give what gives the result: a device may go on meanwhile."""
+        bar = self.bar
+        check = None
+        if not bar.every_mode and bar.modes and bar.modes[0] is Mode.CHAINED:
+            # What is wrong is told tap by tap when all are measured.
+            with suppress(IncompleteError):
+                check = self._checked(IdentityCheck())
+        return partial(self._end, check)
+
+    def _end(self, check: IdentityCheck | None) -> ForwardResult:
+        results: list[TapResult] = []
         try:
-            check = self._checked(IdentityCheck())
+            found = None if check is None else self._identical(check)
+            if found is not None:
+                ask_budgets(self.forward, self.bar, self.bar.modes[1:])
+                return ForwardResult(self.forward.name, tuple(self.results(found, Mode.CHAINED)), ())
+            for mode in self.bar.modes:
+                results += self.measured(mode)
+        except IncompleteError as error:
+            self.incomplete.append(str(error))
+        return ForwardResult(self.forward.name, tuple(results), tuple(self.incomplete))
+
+    def _identical(self, check: IdentityCheck) -> dict[str, TensorComparison] | None:
+        """Give every tap's comparison where all bits agree, None where something else is to be told."""
+        try:
             careful = check.again()
             return (self._checked(IdentityCheck(careful)) if careful else check).answer()
         except IncompleteError:
-            # What is wrong is told tap by tap when all are measured.
             return None
 
     def _checked(self, check: IdentityCheck) -> IdentityCheck:
-        def look(name: str, own: Tensor, theirs: Tensor) -> None:
-            require_alike(name, own, theirs)
+        def look(name: str, own: Tensor, theirs: Shown) -> None:
+            require_alike(name, own, theirs.tensor)
             check.ask(name, own, theirs)
 
-        self._run(Mode.CHAINED, look)
+        self._run(Mode.CHAINED, look, check.careful)
+        check.close()
         return check
 
     def measured(self, mode: Mode) -> list[TapResult]:
         """Run in a mode and measure every tap that can be compared; what cannot is noted."""
         found: dict[str, tuple[TensorComparison, bool]] = {}
 
-        def look(name: str, own: Tensor, theirs: Tensor) -> None:
+        def look(name: str, own: Tensor, shown: Shown) -> None:
+            theirs = shown.tensor
             try:
                 require_alike(name, own, theirs)
             except IncompleteError as error:
@@ -99,11 +129,13 @@ class _Run:
         place = TapPlace(bar.case, self.forward.name, tap.name, tap.group, mode.value)
         return judge(place, Measurement(comparison, None, same), budget, bar.working)
 
-    def _run(self, mode: Mode, look: Callable[[str, Tensor, Tensor], None]) -> None:
+    def _run(
+        self, mode: Mode, look: Callable[[str, Tensor, Shown], None], copied: Container[str] = Everything()
+    ) -> None:
         def reference(visitor: Visitor) -> None:
             watch(self.reference, self.forward, visitor)
 
-        with Exchange(reference) as exchange:
+        with Exchange(reference, copied) as exchange:
             visitor = _Beside(exchange, forced_names(self.candidate, self.forward, mode), look, self.progress)
             show(_with_end(self.candidate, exchange), self.forward, visitor, forces=bool(visitor.forced))
 
@@ -114,37 +146,33 @@ class _Beside:
 
     exchange: Exchange
     forced: frozenset[str]
-    look: Callable[[str, Tensor, Tensor], None]
+    look: Callable[[str, Tensor, Shown], None]
     progress: Progress
     seen: int = 0
 
     def visit(self, name: str, tensor: Tensor) -> Tensor | None:
         """Compare; give a copy of the reference's tensor where it is to be used instead."""
-        with self._stopping():
+        try:
             theirs = self.exchange.take(name)
             self.look(name, tensor, theirs)
             self.seen += 1
             self.progress(self.seen)
-            if name not in self.forced:
-                return None
-            if theirs.shape != tensor.shape:
-                raise IncompleteError(
-                    name,
-                    f"the reference's value has shape {tuple(theirs.shape)}",
-                    f"{tuple(tensor.shape)}",
-                    "correct the port: nothing behind can be fed",
-                )
-            # A copy, so that an implementation that works in place cannot change the reference.
-            return theirs.to(device=tensor.device, dtype=tensor.dtype, copy=True)
-
-    @contextmanager
-    def _stopping(self) -> Iterator[None]:
-        # Functions that both patch are restored in the order in which they were patched: the reference goes first.
-        try:
-            yield
+            return self._forced(name, tensor, theirs.tensor) if name in self.forced else None
         except BaseException:
+            # Functions that both patch are restored in the order in which they were patched: the reference goes first.
             self.exchange.stop()
             raise
+
+    def _forced(self, name: str, tensor: Tensor, theirs: Tensor) -> Tensor:
+        if theirs.shape != tensor.shape:
+            raise IncompleteError(
+                name,
+                f"the reference's value has shape {tuple(theirs.shape)}",
+                f"{tuple(tensor.shape)}",
+                "correct the port: nothing behind can be fed",
+            )
+        # A copy, so that an implementation that works in place cannot change the reference.
+        return theirs.to(device=tensor.device, dtype=tensor.dtype, copy=True)
 
 
 def _with_end(candidate: Implementation, exchange: Exchange) -> Implementation:

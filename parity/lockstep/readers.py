@@ -9,6 +9,9 @@ from torch import Tensor
 
 from parity.run.judging import as_bits
 
+SMALL = 2**20
+"""Up to how many elements sums are in float64 at any rate."""
+
 Pair = tuple[Tensor, Tensor]
 
 
@@ -30,7 +33,8 @@ def read_one_by_one(pairs: Sequence[Pair], sums: torch.dtype) -> Read:
 
 
 def _squares(tensor: Tensor, sums: torch.dtype) -> Tensor:
-    wide = torch.float64 if tensor.dtype == torch.float64 else sums
+    # Small tensors take no time in float64, which holds the squares of masks too.
+    wide = torch.float64 if tensor.dtype == torch.float64 or tensor.numel() <= SMALL else sums
     floats = tensor if tensor.is_floating_point() else tensor.to(wide)
     return torch.linalg.vector_norm(floats, dtype=wide).double().square()
 

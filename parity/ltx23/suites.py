@@ -1,7 +1,7 @@
 """The suites: which cases run, against which oracle, in which precision."""
 
 import gc
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ import torch
 from parity.binding import Progress
 from parity.blame import Explainer
 from parity.judge import Budgets
-from parity.lockstep import judge_in_lockstep
+from parity.lockstep import judge_all_in_lockstep
 from parity.ltx23.recording import open_recording
 from parity.ltx23.stage import Case
 from parity.ltx23.world import PROVEN_LIVE, World
@@ -27,6 +27,7 @@ SUITES = {
     "recorded": "port against recorded dumps of the official code, from another machine: within rounding",
 }
 LIVE_SUITES = ("exact", "drift")
+_TAPS_BETWEEN_NEWS = 100
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,13 @@ def _spared_by_collections() -> Iterator[None]:
     process has imported and loaded: a third of the time of such a case.
     """
     gc.freeze()
+    thresholds = gc.get_threshold()
+    # What passes leave behind is freed when it is no longer used; cycles are few, and may wait.
+    gc.set_threshold(100_000, *thresholds[1:])
     try:
         yield
     finally:
+        gc.set_threshold(*thresholds)
         gc.unfreeze()
 
 
@@ -118,35 +123,39 @@ def _run_job(
     job: Job, world: World, budgets: Budgets, progress: Progress, recordings: Path, explainer: Explainer | None
 ) -> CaseResult:
     forwards = [f for f in world.forwards(job.case, job.dtype) if not job.passes or f.name in job.passes]
-    judged = _side_by_side(job, world, progress) if job.lockstep else _one_by_one(job, world, recordings)
     bar = Bar(job.suite, job.case_label, budgets, job.dtype, job.modes, job.every_mode, explainer)
-    results: list[ForwardResult] = []
-    for done, forward in enumerate(forwards):
-        progress(f"{job.label} {forward.name}", done, len(forwards))
-        results.append(judged(forward, bar))
+    if job.lockstep:
+        results = _side_by_side(job, world, forwards, bar, progress)
+    else:
+        results = _one_by_one(job, world, forwards, bar, (progress, recordings))
     progress(job.label, len(forwards), len(forwards))
     dtype = dtype_name(job.dtype)
     return CaseResult(job.suite, job.case_label, job.case.guards, dtype, tuple(results), job.release, job.elsewhere)
 
 
-_Judge = Callable[[Forward, Bar], ForwardResult]
-
-
-def _one_by_one(job: Job, world: World, recordings: Path) -> _Judge:
+def _one_by_one(
+    job: Job, world: World, forwards: Sequence[Forward], bar: Bar, watched: tuple[Progress, Path]
+) -> list[ForwardResult]:
+    progress, recordings = watched
     oracle_for = oracles(job, world, recordings)
-    return lambda forward, bar: judge_forward(world.port(job.case, job.dtype), oracle_for(forward), forward, bar)
+    results = []
+    for done, forward in enumerate(forwards):
+        progress(f"{job.label} {forward.name}", done, len(forwards))
+        results.append(judge_forward(world.port(job.case, job.dtype), oracle_for(forward), forward, bar))
+    return results
 
 
-def _side_by_side(job: Job, world: World, progress: Progress) -> _Judge:
+def _side_by_side(
+    job: Job, world: World, forwards: Sequence[Forward], bar: Bar, progress: Progress
+) -> list[ForwardResult]:
     reference, port = world.official(job.case, job.dtype), world.port(job.case, job.dtype)
 
-    def judged(forward: Forward, bar: Bar) -> ForwardResult:
-        taps = len(forward.plan.taps)
-        return judge_in_lockstep(
-            port, reference, forward, bar, lambda seen: progress(f"{job.label} {forward.name}", seen, taps)
-        )
+    def seen(forward: Forward, taps: int) -> None:
+        # Not at each tap: drawing takes longer than a tap does.
+        if taps % _TAPS_BETWEEN_NEWS == 0:
+            progress(f"{job.label} {forward.name}", taps, len(forward.plan.taps))
 
-    return judged
+    return list(judge_all_in_lockstep(port, reference, forwards, bar, seen))
 
 
 def oracles(job: Job, world: World, recordings: Path) -> Callable[[Forward], Oracle]:

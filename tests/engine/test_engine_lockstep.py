@@ -11,8 +11,8 @@ from torch import nn
 from parity.capture.probe import hooks_of
 from parity.errors import IncompleteError
 from parity.judge import Verdict
-from parity.lockstep import judge_in_lockstep
-from parity.lockstep.exchange import Exchange
+from parity.lockstep import judge_all_in_lockstep, judge_in_lockstep, readers
+from parity.lockstep.exchange import Exchange, Shown
 from parity.lockstep.identity import IdentityCheck
 from parity.lockstep.readers import read_one_by_one
 from parity.metrics import CompareOptions, compare_equal, equal_by_norm
@@ -115,7 +115,7 @@ def test_the_order_of_taps_may_differ_and_work_in_place_does_no_harm(own, refere
             watch(Implementation("ref", Ordered(reference), call), forward, visitor)
 
         with Exchange(run) as exchange:
-            found = [(index, float(exchange.take(str(index))[0])) for index in own]
+            found = [(index, float(exchange.take(str(index)).tensor[0])) for index in own]
             exchange.finish()
         return found
 
@@ -223,7 +223,7 @@ def test_functions_that_both_patch_are_whole_again(tmp_path):
 def test_a_comparison_by_norm_is_that_of_a_tensor_with_itself(tensor):
     expected = metrics_codec.encode(compare_equal(tensor, CompareOptions(name="x")))
     check = IdentityCheck()
-    check.ask("x", tensor, tensor.clone())
+    check.ask("x", tensor, shown(tensor.clone()))
     found = metrics_codec.encode(check.answer()["x"])
     for key, tolerance in (("norm_candidate", 1e-5), ("norm_reference", 1e-5), ("cosine", 1e-15)):
         assert found.pop(key) == pytest.approx(expected.pop(key), rel=tolerance)
@@ -235,6 +235,14 @@ def test_an_empty_tensor_is_not_identical_to_anything():
     assert repr(equal_by_norm((0, 3), torch.float32, 0.0)) == repr(compare_equal(empty, CompareOptions(name="x")))
 
 
+def test_a_small_tensor_whose_squares_float32_does_not_hold_is_read_once():
+    mask = torch.full((4,), torch.finfo(torch.bfloat16).min, dtype=torch.bfloat16)
+    check = IdentityCheck()
+    check.ask("bias", mask, shown(mask.clone()))
+    assert check.again() == frozenset()
+    assert check.answer()["bias"].norm_reference == pytest.approx(2 * float(mask[0].abs()), rel=1e-12)
+
+
 @given(st.integers(0, 4), st.sampled_from([torch.float32, torch.bfloat16, torch.int64, torch.bool]))
 @settings(deadline=None)
 def test_one_bit_anywhere_is_a_difference(place, dtype):
@@ -242,23 +250,28 @@ def test_one_bit_anywhere_is_a_difference(place, dtype):
     right = left.clone()
     right[place] = True if dtype is torch.bool else -0.0 if dtype.is_floating_point else 1
     check = IdentityCheck()
-    check.ask("same", left, left.clone())
+    check.ask("same", left, shown(left.clone()))
     assert check.answer() is not None
-    check.ask("other", left, right)
+    check.ask("other", left, shown(right))
     assert check.answer() is None
 
 
+def shown(tensor):
+    return Shown(tensor, tensor._version)
+
+
 @pytest.mark.parametrize("bad", [None, float("nan")])
-def test_a_norm_beyond_float32_is_summed_again_in_float64(bad):
+def test_a_norm_beyond_float32_is_summed_again_in_float64(bad, monkeypatch):
+    monkeypatch.setattr(readers, "SMALL", 0)
     huge = torch.full((4,), torch.finfo(torch.bfloat16).min, dtype=torch.bfloat16)
     if bad is not None:
         huge[1] = bad
     check = IdentityCheck()
-    check.ask("bias", huge, huge.clone())
+    check.ask("bias", huge, shown(huge.clone()))
     assert check.answer() is None
     assert check.again() == {"bias"}
     wider = IdentityCheck(check.again())
-    wider.ask("bias", huge, huge.clone())
+    wider.ask("bias", huge, shown(huge.clone()))
     if bad is not None:
         assert wider.answer() is None
     else:
@@ -268,14 +281,14 @@ def test_a_norm_beyond_float32_is_summed_again_in_float64(bad):
 def test_a_tap_that_is_changed_after_it_was_shown_is_asked_again_at_once():
     own, reference = torch.ones(4), torch.ones(4)
     check = IdentityCheck()
-    check.ask("kept", torch.ones(2), torch.ones(2))
-    check.ask("reused", own, reference)
+    check.ask("kept", torch.ones(2), shown(torch.ones(2)))
+    check.ask("reused", own, shown(reference))
     own.zero_()
     assert check.again() == {"reused"}
     assert check.answer() is None
     with_care = IdentityCheck(check.again())
     own.fill_(1.0)
-    with_care.ask("reused", own, reference)
+    with_care.ask("reused", own, shown(reference))
     own.zero_()
     assert with_care.again() == frozenset()
     assert with_care.answer()["reused"].norm_reference == pytest.approx(2.0)
@@ -303,11 +316,36 @@ def test_passes_that_work_in_place_are_compared_as_shown(tmp_path):
     assert {tap.verdict for tap in result.taps} == {Verdict.IDENTICAL}
 
 
+def test_a_reference_that_is_ahead_and_works_in_place_is_compared_as_shown(tmp_path):
+    plan = TapPlan(tuple(point(str(i), own=f"parts.{i}>out", ref=f"parts.{i}>out") for i in range(5)))
+    forward = Forward("toy", (torch.ones(3),), plan)
+    own = Implementation("own", Ordered([4, 3, 2, 1, 0]), call)
+    reference = Implementation("ref", Ordered([0, 1, 2, 3, 4]), call)
+    result = judge_in_lockstep(own, reference, forward, bar(tmp_path, (Mode.CHAINED,)), silent)
+    norms = {tap.place.tap: tap.measurement.comparison.norm_reference for tap in result.taps}
+    assert norms == {str(i): pytest.approx((i + 1) * 3**0.5) for i in range(5)}
+    assert {tap.verdict for tap in result.taps} == {Verdict.IDENTICAL}
+
+
+@pytest.mark.parametrize("faults", [(), (1,)])
+def test_passes_judged_together_come_out_as_alone(tmp_path, faults):
+    own, reference = sides(*faults)
+    forwards = [Forward(f"pass {i}", (torch.randn(2, WIDTH) + i,), tower_forward().plan) for i in range(3)]
+    seen = []
+    held = bar(tmp_path)
+    together = list(judge_all_in_lockstep(own, reference, forwards, held, lambda f, n: seen.append((f.name, n))))
+    assert [repr(found) for found in together] == [
+        repr(judge_in_lockstep(own, reference, forward, held, silent)) for forward in forwards
+    ]
+    assert {name for name, _ in seen} == {forward.name for forward in forwards}
+    assert all(found.taps for found in together)
+
+
 @pytest.mark.parametrize("most_bytes", [1, 100, 10**6])
 def test_what_is_held_is_read_in_any_number_of_parts(most_bytes):
     check = IdentityCheck(most_bytes=most_bytes)
     for index in range(9):
-        check.ask(str(index), torch.full((3,), float(index)), torch.full((3,), float(index)))
+        check.ask(str(index), torch.full((3,), float(index)), shown(torch.full((3,), float(index))))
     found = check.answer()
     assert [found[str(i)].norm_reference for i in range(9)] == pytest.approx([i * 3**0.5 for i in range(9)])
 
@@ -325,6 +363,8 @@ def test_one_launch_reads_what_torch_reads():
             last = other.clone()
             last[-1] = True if dtype is torch.bool else last[-1] + 1
             pairs.append((own, last))
+    huge = torch.full((5000,), torch.finfo(torch.bfloat16).min, dtype=torch.bfloat16, device="cuda")
+    pairs += [(huge, huge.clone()), (huge.float() * 0.5, huge.float() * 0.5)]
     pairs.append((torch.ones(8, 4, device="cuda").T, torch.ones(4, 8, device="cuda")))
     expected, found = read_one_by_one(pairs, torch.float32), batched.read_batched(pairs, torch.float32)
     assert torch.equal(found.differ != 0, expected.differ != 0)
