@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -34,7 +35,9 @@ def judge_in_lockstep(
     out unless the bar wants every mode. Where they do not, the pass is run again and every tap measured, in each mode.
     `progress` is told how many taps have been compared. The gain of blocks is not measured: it needs whole recordings.
     """
-    return _Run(candidate, reference, forward, bar, progress).begin()()
+    run = _Run(candidate, reference, forward, bar, progress)
+    run.begin()
+    return run.told() or run.again()
 
 
 def judge_all_in_lockstep(
@@ -44,14 +47,25 @@ def judge_all_in_lockstep(
     bar: Bar,
     progress: Callable[[Forward, int], None],
 ) -> Iterator[ForwardResult]:
-    """Judge passes as `judge_in_lockstep` does, each while the device is still at work on the next one."""
-    ends: deque[Callable[[], ForwardResult]] = deque()
-    for forward in forwards:
-        ends.append(_Run(candidate, reference, forward, bar, partial(progress, forward)).begin())
-        if len(ends) > 1:
-            yield ends.popleft()()
-    for end in ends:
-        yield end()
+    """Judge passes as `judge_in_lockstep` does, each in a thread beside the next one.
+
+    A GPU takes on some hundredths of a second of work in advance and no more: judging in between lets it stand still.
+    While it works, the thread that gives it work mostly waits.
+    """
+    pending: deque[tuple[_Run, Future[ForwardResult | None]]] = deque()
+    with ThreadPoolExecutor(1, "judge") as judges:
+        for forward in forwards:
+            run = _Run(candidate, reference, forward, bar, partial(progress, forward))
+            run.begin()
+            pending.append((run, judges.submit(run.told)))
+            if len(pending) > 1:
+                yield _ended(*pending.popleft())
+        while pending:
+            yield _ended(*pending.popleft())
+
+
+def _ended(run: "_Run", told: "Future[ForwardResult | None]") -> ForwardResult:
+    return told.result() or run.again()
 
 
 @dataclass
@@ -62,37 +76,44 @@ class _Run:
     bar: Bar
     progress: Progress
     incomplete: list[str] = field(default_factory=list)
+    check: IdentityCheck | None = None
 
-    def begin(self) -> Callable[[], ForwardResult]:
-        """Run chained if that may tell all, and give what gives the result: a device may go on meanwhile."""
+    def begin(self) -> None:
+        """Run chained if that may tell all; a device may still be at work when this returns."""
         bar = self.bar
-        check = None
         if not bar.every_mode and bar.modes and bar.modes[0] is Mode.CHAINED:
             # What is wrong is told tap by tap when all are measured.
             with suppress(IncompleteError):
-                check = self._checked(IdentityCheck())
-        return partial(self._end, check)
+                self.check = self._checked(IdentityCheck())
 
-    def _end(self, check: IdentityCheck | None) -> ForwardResult:
+    def told(self) -> ForwardResult | None:
+        """Give the result where `begin` showed that all bits agree, None where something else is to be told."""
+        found = None if self.check is None else self.check.answer()
+        return None if found is None else self._all_identical(found)
+
+    def again(self) -> ForwardResult:
+        """Run again: with more care where nothing is known to differ, else to measure every tap in each mode."""
         results: list[TapResult] = []
         try:
-            found = None if check is None else self._identical(check)
+            found = self._with_care()
             if found is not None:
-                ask_budgets(self.forward, self.bar, self.bar.modes[1:])
-                return ForwardResult(self.forward.name, tuple(self.results(found, Mode.CHAINED)), ())
+                return self._all_identical(found)
             for mode in self.bar.modes:
                 results += self.measured(mode)
         except IncompleteError as error:
             self.incomplete.append(str(error))
         return ForwardResult(self.forward.name, tuple(results), tuple(self.incomplete))
 
-    def _identical(self, check: IdentityCheck) -> dict[str, TensorComparison] | None:
-        """Give every tap's comparison where all bits agree, None where something else is to be told."""
-        try:
-            careful = check.again()
-            return (self._checked(IdentityCheck(careful)) if careful else check).answer()
-        except IncompleteError:
-            return None
+    def _with_care(self) -> dict[str, TensorComparison] | None:
+        careful = frozenset() if self.check is None else self.check.again()
+        if careful:
+            with suppress(IncompleteError):
+                return self._checked(IdentityCheck(careful)).answer()
+        return None
+
+    def _all_identical(self, found: Mapping[str, TensorComparison]) -> ForwardResult:
+        ask_budgets(self.forward, self.bar, self.bar.modes[1:])
+        return ForwardResult(self.forward.name, tuple(self.results(found, Mode.CHAINED)), ())
 
     def _checked(self, check: IdentityCheck) -> IdentityCheck:
         def look(name: str, own: Tensor, theirs: Shown) -> None:
