@@ -7,7 +7,7 @@ from torch import Tensor
 
 from parity.sketch.layout import RUNS, Layout, element_positions, layout
 from parity.sketch.read import EXPONENTS, SketchRead, energy_sums
-from parity.sketch.recipe import BUCKETS, GROUPS, LANES, WORD, Recipe, Seeds
+from parity.sketch.recipe import BUCKETS, GROUPS, LANES, WORD, Recipe, Seeds, scattered
 
 _PIECE = RUNS * BUCKETS
 _BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -20,9 +20,9 @@ _BYTES = 4
 def read_plain(tensor: Tensor, recipe: Recipe) -> SketchRead:
     """Read a tensor of a dtype that dumps hold.
 
-    A bucket is the sum of sign * value of its elements, a check the sum of weight * bits modulo 2**32, the bits as an
-    unsigned number. The bits of a format of 64 bits are taken for those of twice as many elements of 32, the low ones
-    first, in buckets of their own.
+    A bucket is the sum of sign * value of its elements, a check the sum of weight * scattered(bits) modulo 2**32, the
+    bits as an unsigned number. The bits of a format of 64 bits are taken for those of twice as many elements of 32, the
+    low ones first, in buckets of their own.
     """
     flat = tensor.detach().reshape(-1)
     # A tensor of one element may have any stride, and then has no view of another type.
@@ -55,7 +55,7 @@ def _checks(bits: Tensor, seeds: Seeds) -> Tensor:
     mask = (1 << (8 * words.element_size())) - 1
     total = torch.zeros(BUCKETS, dtype=torch.int64, device=bits.device)
     for piece, where in _pieces(words, seeds):
-        total += ((piece.long() & mask)[where.source] * where.weights).sum(dim=0)
+        total += (scattered(piece.long() & mask)[where.source] * where.weights).sum(dim=0)
     return (total & WORD).view(GROUPS, LANES)
 
 

@@ -70,3 +70,13 @@ def mix32(words: _Words) -> _Words:
     words = words ^ (words >> 13)
     words = (words * 0xC2B2AE35) & WORD
     return words ^ (words >> 16)
+
+
+def scattered(words: _Words) -> _Words:
+    """Scatter the bits of each word, one to one: a difference of high bits becomes one that reaches low bits as well.
+
+    Without it the differences of two signs turned in one bucket, 2**31 times an odd weight each, would always cancel.
+    """
+    words = words ^ (words >> 16)
+    words = (words * 0x85EBCA6B) & WORD
+    return words ^ (words >> 16)

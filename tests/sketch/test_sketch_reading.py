@@ -18,6 +18,7 @@ from parity.sketch.recipe import (
     WORD,
     Recipe,
     mix32,
+    scattered,
 )
 
 RECIPE = Recipe(seed=7, elements=16)
@@ -53,7 +54,7 @@ def by_definition(tensor):
         buckets[bucket] += sign * value
     for index, word in enumerate(words):
         bucket, _, weight = placed(index)
-        checks[bucket] = (checks[bucket] + weight * word) & WORD
+        checks[bucket] = (checks[bucket] + weight * scattered(word)) & WORD
     return buckets, checks
 
 
@@ -83,7 +84,7 @@ def test_a_piece_behind_the_first_is_laid_out_as_the_definition_says():
     found = read_plain(tensor, RECIPE)
     assert found.buckets.flatten().nonzero().tolist() == [[bucket]] == found.checks.flatten().nonzero().tolist()
     assert float(found.buckets.flatten()[bucket]) == 3.0 * sign
-    assert int(found.checks.flatten()[bucket]) == (weight * 0x40400000) & WORD
+    assert int(found.checks.flatten()[bucket]) == (weight * scattered(0x40400000)) & WORD
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -96,6 +97,25 @@ def test_a_single_changed_bit_changes_the_checks(dtype):
             raw[index] ^= 1 << bit
             assert not torch.equal(read_plain(tensor, RECIPE).checks, before), (index, bit)
             raw[index] ^= 1 << bit
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64], ids=str)
+def test_a_negated_tensor_has_other_checks_in_all_buckets(dtype):
+    """Signs are the highest bits, whose differences would cancel in pairs under any odd weights."""
+    tensor = drawn(4 * BUCKETS, dtype).abs() + 1
+    same = read_plain(tensor, RECIPE).checks == read_plain(-tensor, RECIPE).checks
+    # The low words of float64 have no signs: a bucket may hold no others.
+    assert int(same.sum()) < BUCKETS // 20
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_two_signs_turned_in_one_bucket_do_not_cancel(dtype):
+    tensor, where = torch.ones(40 * BUCKETS, dtype=dtype), layout(0, RECIPE.seeds, CPU)
+    before = read_plain(tensor, RECIPE).checks
+    for bucket in range(0, BUCKETS, 97):
+        other = tensor.clone()
+        other[where.source[[0, 30], bucket]] = -1
+        assert int((read_plain(other, RECIPE).checks != before).sum()) == 1
 
 
 def test_every_bucket_of_a_run_takes_one_element():
