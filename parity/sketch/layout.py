@@ -7,15 +7,13 @@ import torch
 from torch import Tensor
 
 from parity.sketch.recipe import (
-    BUCKETS,
     ELEMENT_STEP,
     GROUPS,
     HIGH_STEP,
-    LANE_STEP,
     LANES,
     LOW_STEP,
     RUN_STEP,
-    WEIGHT_STEP,
+    THIRD_STEP,
     WORD,
     Recipe,
     Seeds,
@@ -27,10 +25,11 @@ RUNS = 256
 
 _MOST_BY_MULTIPLICATION = 2**31
 _HALF = 16
+_WORD_BITS = 32
 
 
 class Layout(NamedTuple):
-    """For consecutive runs, each (runs, BUCKETS), by bucket (group * 64 + lane).
+    """For consecutive runs, each (runs, 24 * lanes), by bucket (group * lanes + lane).
 
     source: which of their elements falls into the bucket, counted from the first one; signs: 1 or -1, float64; weights:
     odd 32-bit words, int64.
@@ -41,25 +40,47 @@ class Layout(NamedTuple):
     weights: Tensor
 
 
-@lru_cache(maxsize=8)
-def layout(first_run: int, seeds: Seeds, device: torch.device) -> Layout:
-    """Lay out RUNS runs from one on.
+class Words(NamedTuple):
+    """The hashes of consecutive chunks, int64: bits for the signs of lanes 0 to 31 and 32 to 63, and a third word."""
 
-    Slot w of run u goes to group (w + mix32(u * RUN_STEP + s) mod 24) mod 24: no two chunks of a run meet. Lane j of
-    chunk q goes to lane j ^ (mix32(q * LANE_STEP + s) & 63); its sign is minus where bit j of the two words
-    mix32(q * LOW_STEP + s) (lanes 0 to 31) and mix32(q * HIGH_STEP + s) is set; its weight is
-    mix32(q * WEIGHT_STEP + s) | 1. Products and sums inside of mix32 are taken modulo 2**32.
+    low: Tensor
+    high: Tensor
+    third: Tensor
+
+
+def words_of(chunk: Tensor, seeds: Seeds) -> Words:
+    """Give mix32(q * step + s) of chunks q, for each of the three steps and seeds, modulo 2**32 inside of mix32."""
+    return Words(
+        _mixed(chunk, LOW_STEP, seeds.low),
+        _mixed(chunk, HIGH_STEP, seeds.high),
+        _mixed(chunk, THIRD_STEP, seeds.third),
+    )
+
+
+def turns_of(run: Tensor, seeds: Seeds) -> Tensor:
+    """Give by how many groups the chunks of runs u are turned: mix32(u * RUN_STEP + s) mod 24."""
+    return _mixed(run, RUN_STEP, seeds.group) % GROUPS
+
+
+@lru_cache(maxsize=16)
+def layout(first_run: int, seeds: Seeds, device: torch.device, lanes: int = LANES) -> Layout:
+    """Lay out RUNS runs from one on, of chunks of so many lanes: 64, or 32 or 16 for words of several elements.
+
+    Slot w of run u goes to group (w + turn) mod 24: no two chunks of a run meet. With the three words of a chunk, lane
+    s = j ^ mask goes to lane j, mask being the highest bits of the third word, as many as lanes have; its sign is minus
+    where bit j / 2 % 16 + 16 * (s % 2) of low (j up to 31) or high is set; the weight of all is the third word with its
+    lowest bit set. So the signs of two neighbours in memory are 16 bits apart, as they are themselves in 16-bit formats.
     """
     run = torch.arange(first_run, first_run + RUNS, device=device).unsqueeze(1)
     group = torch.arange(GROUPS, device=device).unsqueeze(0)
-    slot = torch.remainder(group - _mixed(run, RUN_STEP, seeds.group) % GROUPS, GROUPS)
-    chunk = (run * GROUPS + slot).unsqueeze(2)
-    lane = torch.arange(LANES, device=device) ^ (_mixed(chunk, LANE_STEP, seeds.lane) & (LANES - 1))
-    low, high = _mixed(chunk, LOW_STEP, seeds.low), _mixed(chunk, HIGH_STEP, seeds.high)
-    minus = (torch.where(lane < LANES // 2, low, high) >> (lane % (LANES // 2))) & 1
-    weights = (_mixed(chunk, WEIGHT_STEP, seeds.weight) | 1).expand(-1, -1, LANES)
-    source = (chunk - first_run * GROUPS) * LANES + lane
-    return Layout(*(part.reshape(RUNS, BUCKETS) for part in (source, (1 - 2 * minus).double(), weights)))
+    chunk = (run * GROUPS + torch.remainder(group - turns_of(run, seeds), GROUPS)).unsqueeze(2)
+    words, lane = words_of(chunk, seeds), torch.arange(lanes, device=device)
+    shown = lane ^ (words.third >> (_WORD_BITS - (lanes - 1).bit_length()))
+    bit = lane // 2 % _HALF + _HALF * (shown % 2)
+    minus = (torch.where(lane < LANES // 2, words.low, words.high) >> bit) & 1
+    source = (chunk - first_run * GROUPS) * lanes + shown
+    parts = (source, (1 - 2 * minus).double(), (words.third | 1).expand(-1, -1, lanes))
+    return Layout(*(part.reshape(RUNS, GROUPS * lanes) for part in parts))
 
 
 @lru_cache(maxsize=64)

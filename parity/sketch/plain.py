@@ -6,10 +6,9 @@ import torch
 from torch import Tensor
 
 from parity.sketch.layout import RUNS, Layout, element_positions, layout
-from parity.sketch.read import EXPONENTS, SketchRead, energy_sums
+from parity.sketch.read import EXPONENTS, SketchRead, counted, energy_sums, word_lanes
 from parity.sketch.recipe import BUCKETS, GROUPS, LANES, WORD, Recipe, Seeds, scattered
 
-_PIECE = RUNS * BUCKETS
 _BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 _EXACT_IN_FLOAT32 = frozenset({torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2})
 # Bits below the exponent of float32 and float64, the latter's exponent, and by how much it is larger.
@@ -20,9 +19,10 @@ _BYTES = 4
 def read_plain(tensor: Tensor, recipe: Recipe) -> SketchRead:
     """Read a tensor of a dtype that dumps hold.
 
-    A bucket is the sum of sign * value of its elements, a check the sum of weight * scattered(bits) modulo 2**32, the
-    bits as an unsigned number. The bits of a format of 64 bits are taken for those of twice as many elements of 32, the
-    low ones first, in buckets of their own.
+    A bucket is the sum of sign * value of its elements. A check is the sum of weight * scattered(word) modulo 2**32 of
+    the words of 32 bits, little-endian, that a tensor's bytes make up, with zeros behind the last one; a chunk of 64
+    elements has 16, 32 or 64 lanes of words, and the lanes beyond hold 0. Elements of 64 bits are taken for twice as
+    many of 32.
     """
     flat = tensor.detach().reshape(-1)
     # A tensor of one element may have any stride, and then has no view of another type.
@@ -36,7 +36,7 @@ def read_plain(tensor: Tensor, recipe: Recipe) -> SketchRead:
         checks=_checks(bits, recipe.seeds),
         positions=positions,
         channels=channels,
-        exponents=torch.bincount(_exponents(flat, wide), minlength=EXPONENTS),
+        exponents=torch.bincount(_exponents(counted(flat), counted(wide)), minlength=EXPONENTS),
         nonfinite=torch.stack([wide.isnan().sum(), (wide == torch.inf).sum(), (wide == -torch.inf).sum()]),
         largest=finite.abs().amax() if flat.numel() else finite.new_zeros(()),
         elements=kept.view(flat.dtype),
@@ -45,26 +45,28 @@ def read_plain(tensor: Tensor, recipe: Recipe) -> SketchRead:
 
 def _buckets(values: Tensor, seeds: Seeds) -> Tensor:
     total = values.new_zeros(BUCKETS)
-    for piece, where in _pieces(values, seeds):
+    for piece, where in _pieces(values, seeds, LANES):
         total += (piece[where.source] * where.signs).sum(dim=0)
     return total.view(GROUPS, LANES)
 
 
 def _checks(bits: Tensor, seeds: Seeds) -> Tensor:
-    words = bits.view(torch.int32) if bits.element_size() > _BYTES else bits
-    mask = (1 << (8 * words.element_size())) - 1
-    total = torch.zeros(BUCKETS, dtype=torch.int64, device=bits.device)
-    for piece, where in _pieces(words, seeds):
-        total += (scattered(piece.long() & mask)[where.source] * where.weights).sum(dim=0)
-    return (total & WORD).view(GROUPS, LANES)
+    lanes = word_lanes(bits.element_size())
+    raw = bits.view(torch.uint8)
+    words = torch.nn.functional.pad(raw, (0, -raw.numel() % _BYTES)).view(torch.int32)
+    total = torch.zeros(GROUPS * lanes, dtype=torch.int64, device=bits.device)
+    for piece, where in _pieces(words, seeds, lanes):
+        total += (scattered(piece.long() & WORD)[where.source] * where.weights).sum(dim=0)
+    return torch.nn.functional.pad((total & WORD).view(GROUPS, lanes), (0, LANES - lanes))
 
 
-def _pieces(flat: Tensor, seeds: Seeds) -> Iterator[tuple[Tensor, Layout]]:
+def _pieces(flat: Tensor, seeds: Seeds, lanes: int) -> Iterator[tuple[Tensor, Layout]]:
     """Give the runs in pieces, the last one with zeros behind it up to whole runs, each with its layout."""
-    for start in range(0, flat.numel(), _PIECE):
-        piece, where = flat[start : start + _PIECE], layout(start // BUCKETS, seeds, flat.device)
-        runs = -(-piece.numel() // BUCKETS)
-        padded = torch.nn.functional.pad(piece, (0, runs * BUCKETS - piece.numel()))
+    long = GROUPS * lanes
+    for start in range(0, flat.numel(), RUNS * long):
+        piece, where = flat[start : start + RUNS * long], layout(start // long, seeds, flat.device, lanes)
+        runs = -(-piece.numel() // long)
+        padded = torch.nn.functional.pad(piece, (0, runs * long - piece.numel()))
         yield padded, Layout(*(part[:runs] for part in where))
 
 

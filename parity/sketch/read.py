@@ -7,12 +7,16 @@ import torch
 from torch import Tensor
 
 from parity.errors import BadInputError
-from parity.sketch.recipe import LANES, Recipe
+from parity.sketch.recipe import BUCKETS, LANES, Recipe
 from parity.store.bits import STORED_DTYPES, dtype_name
 
 POSITION_BLOCKS = 32
 EXPONENTS = 256
-_MOST_CHANNEL_BLOCKS = 512
+MOST_CHANNEL_BLOCKS = 512
+_WORD_BYTES = 4
+COUNTED_BLOCKS = 8
+"""Of how many blocks of a tensor the exponents are counted at most."""
+_COUNTED_BLOCK = 16 * BUCKETS
 _FEWEST_AXES_WITH_CHANNELS = 2
 
 
@@ -20,10 +24,10 @@ class SketchRead(NamedTuple):
     """What is read of a tensor; nothing here has been waited for.
 
     buckets: (24, 64) float64 or float32, sums of signed elements; what is not finite counts as 0.
-    checks: (24, 64) int64, sums modulo 2**32 of weighted bits, as `plain.read_plain` says.
+    checks: (24, 64) int64, sums modulo 2**32 of weighted words, as `plain.read_plain` says.
     positions: (32,) float64, sums of squares of the ranges of `energy_sums`; channels: of the blocks of 64 channels,
     none where the last axis is no multiple of 64.
-    exponents: (256,) int64, elements by the exponent bits of their float32; 255 counts what is not finite.
+    exponents: (256,) int64, counted elements by the exponent bits of their float32; 255 counts what is not finite.
     nonfinite: (3,) int64, NaN, +inf and -inf. largest: () float64, of the finite magnitudes.
     elements: the elements at `layout.element_positions`, in the tensor's dtype.
     """
@@ -56,12 +60,37 @@ def energy_sums(energies: Tensor, shape: tuple[int, ...]) -> tuple[Tensor, Tenso
     return padded.view(POSITION_BLOCKS, each).sum(dim=1), by_channel
 
 
+def counted(flat: Tensor) -> Tensor:
+    """Give the elements whose exponents are counted: all of up to eight blocks of 24,576 elements.
+
+    Of more blocks, the first of every n, n being an eighth of their number rounded up.
+    """
+    blocks = flat.split(_COUNTED_BLOCK)
+    return torch.cat(blocks[:: _stride(len(blocks))]) if len(blocks) > COUNTED_BLOCKS else flat
+
+
+def counted_elements(size: int) -> int:
+    """Say how many of so many elements `counted` gives."""
+    blocks = -(-size // _COUNTED_BLOCK)
+    last = (blocks - 1) // _stride(blocks) * _stride(blocks) if blocks else 0
+    return last // _stride(blocks) * _COUNTED_BLOCK + min(size - last * _COUNTED_BLOCK, _COUNTED_BLOCK)
+
+
+def _stride(blocks: int) -> int:
+    return max(1, -(-blocks // COUNTED_BLOCKS))
+
+
 def channel_blocks(shape: tuple[int, ...]) -> int:
     """Count the blocks of 64 channels: of the last of two axes or more, where it is a multiple of 64 up to 32,768."""
     if len(shape) < _FEWEST_AXES_WITH_CHANNELS or shape[-1] % LANES or 0 in shape:
         return 0
     blocks = shape[-1] // LANES
-    return blocks if blocks <= _MOST_CHANNEL_BLOCKS else 0
+    return blocks if blocks <= MOST_CHANNEL_BLOCKS else 0
+
+
+def word_lanes(bytes_each: int) -> int:
+    """Give how many words of 32 bits a chunk of 64 elements has; elements of 64 bits are two each, in chunks of 64."""
+    return min(LANES, LANES * bytes_each // _WORD_BYTES)
 
 
 def require_readable(where: str, tensor: Tensor) -> None:

@@ -17,23 +17,21 @@ WORD = 0xFFFFFFFF
 
 # Odd constants that spread consecutive numbers (splitmix's, murmur3's and xxHash's).
 RUN_STEP = 0x9E3779B1
-LANE_STEP = 0x85EBCA77
 LOW_STEP = 0xC2B2AE3D
 HIGH_STEP = 0x27D4EB2F
-WEIGHT_STEP = 0x165667B1
+THIRD_STEP = 0x165667B1
 ELEMENT_STEP = 0x9E3779B9
 
 _Words = TypeVar("_Words", int, Tensor)
 
 
 class Seeds(NamedTuple):
-    """One 32-bit word for each hash: of runs (group), of chunks (lane, signs low and high, weight), of elements."""
+    """One 32-bit word for each hash: of runs (group), of chunks (signs low and high, third), of elements."""
 
     group: int
-    lane: int
     low: int
     high: int
-    weight: int
+    third: int
     element: int
 
 
@@ -76,7 +74,6 @@ def scattered(words: _Words) -> _Words:
     """Scatter the bits of each word, one to one: a difference of high bits becomes one that reaches low bits as well.
 
     Without it the differences of two signs turned in one bucket, 2**31 times an odd weight each, would always cancel.
+    So they do by a chance of 2**-15: they are then odd multiples of 2**16.
     """
-    words = words ^ (words >> 16)
-    words = (words * 0x85EBCA6B) & WORD
-    return words ^ (words >> 16)
+    return words ^ (words >> 15)
