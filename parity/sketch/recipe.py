@@ -51,6 +51,10 @@ class Recipe(NamedTuple):
         return seeds_from(self.seed)
 
 
+DEFAULT = Recipe(seed=20_261_125, elements=1024)
+"""What is used unless something else is asked for: sketches are comparable only if they share it."""
+
+
 @cache
 def seeds_from(seed: int) -> Seeds:
     """Give the words that follow from a seed: steps of splitmix, in 32 bits."""

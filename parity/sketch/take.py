@@ -61,7 +61,7 @@ class SketchVisitor:
     reader: Reader | None = None
     book: Book = field(default_factory=Book)
     reads: int = 0
-    sums: torch.dtype | None = None
+    sums: torch.dtype = torch.float64
     _readings: list[Reading] = field(default_factory=list)
     _shown: list[tuple[str, int]] = field(default_factory=list)
     _last: deque[_Remembered] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
@@ -91,8 +91,8 @@ class SketchVisitor:
         found = reader(tensor, self.recipe)
         self.reads += 1
         # What was added up in float32 once is no better for the rest.
-        narrow = torch.float32 in (self.sums, found.buckets.dtype)
-        self.sums = torch.float32 if narrow else torch.float64
+        if found.buckets.dtype == torch.float32:
+            self.sums = torch.float32
         return found
 
 
