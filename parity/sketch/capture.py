@@ -9,7 +9,7 @@ from parity.chain.progress import Progress
 from parity.errors import BadInputError
 from parity.run.forward import Forward, Implementation
 from parity.sketch.file import MOST_BYTES, require_suffix, write_sketch
-from parity.sketch.readers import reader_for
+from parity.sketch.plain import read_plain
 from parity.sketch.recipe import DEFAULT, Recipe
 from parity.sketch.row import Reading, rows_of
 from parity.sketch.sketch import Book, Sketch
@@ -57,7 +57,6 @@ def sketch_of(dump: Dump, recipe: Recipe) -> Sketch:
     book = Book()
     for name in dump.names:
         tensor = dump.read(name)
-        read = reader_for(tensor.device)(tensor, recipe)
-        (row,) = rows_of([Reading(tensor.dtype, tuple(tensor.shape), read)])
+        (row,) = rows_of([Reading(tensor.dtype, tuple(tensor.shape), read_plain(tensor, recipe))])
         book.add([(name, row)])
     return Sketch(dump.manifest, recipe, "float64", ("*",), book.rows, book.taps)

@@ -1,6 +1,5 @@
 """What one read of a tensor gives, on the tensor's device."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -40,10 +39,6 @@ class SketchRead(NamedTuple):
     nonfinite: Tensor
     largest: Tensor
     elements: Tensor
-
-
-Reader = Callable[[Tensor, Recipe], SketchRead]
-"""Reads a tensor of any layout where it is, once, and does not wait for the device."""
 
 
 def energy_sums(energies: Tensor, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:

@@ -29,6 +29,9 @@ class Reads(Protocol):
     def ask(self, tensor: Tensor) -> int:
         """Note a tensor; give its number."""
 
+    def flush(self) -> None:
+        """Read what is held, and let go of it."""
+
     def fetch(self) -> list[SketchRead]:
         """Give what was read, by number, on the host."""
 
@@ -47,6 +50,9 @@ class PlainReads:
         """Read a tensor; give its number."""
         self._read.append(read_plain(tensor, self._recipe))
         return len(self._read) - 1
+
+    def flush(self) -> None:
+        """Do nothing: nothing is held."""
 
     def fetch(self) -> list[SketchRead]:
         """Give what was read, by number, on the host."""

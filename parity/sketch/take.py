@@ -11,10 +11,10 @@ from torch import Tensor
 
 from parity.errors import IncompleteError
 from parity.run.forward import Forward, Implementation, watch
-from parity.sketch.read import Reader, SketchRead, require_readable
-from parity.sketch.readers import reader_for
+from parity.sketch.read import require_readable
+from parity.sketch.reads import PlainReads, Reads, reads_for
 from parity.sketch.recipe import Recipe
-from parity.sketch.row import Reading, rows_of
+from parity.sketch.row import Reading, Row, rows_of
 from parity.sketch.sketch import Book
 
 REMEMBERED = 2
@@ -49,22 +49,43 @@ def _version(tensor: Tensor) -> float:
     return math.nan if tensor.is_inference() else tensor._version
 
 
+class _Shown(NamedTuple):
+    """A tap, and the read of the tensor that it showed: the number it has among those of the tensor's device."""
+
+    name: str
+    device: torch.device
+    number: int
+
+
+class _Pass(NamedTuple):
+    """What was shown in a pass, the reads of each device, and the dtypes and shapes of the tensors by device and number."""
+
+    forward: Forward
+    shown: list[_Shown]
+    reads: dict[torch.device, Reads]
+    kinds: dict[tuple[torch.device, int], tuple[torch.dtype, tuple[int, ...]]]
+
+
 @dataclass
 class SketchVisitor:
     """Reads each tap in `names`; what a tap shows again unchanged is read once.
 
-    Nothing waits for the device before `finish`, which is called between passes.
+    Nothing waits for a device before `finish`, which is called when all passes have ended. `reads`: how many tensors
+    were read.
     """
 
     recipe: Recipe
     names: frozenset[str]
-    reader: Reader | None = None
+    reads_of: Callable[[torch.device, Recipe], Reads] = reads_for
     book: Book = field(default_factory=Book)
     reads: int = 0
     sums: torch.dtype = torch.float64
-    _readings: list[Reading] = field(default_factory=list)
-    _shown: list[tuple[str, int]] = field(default_factory=list)
+    _passes: list[_Pass] = field(default_factory=list)
     _last: deque[_Remembered] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+
+    def begin(self, forward: Forward) -> None:
+        """A pass begins."""
+        self._passes.append(_Pass(forward, [], {}, {}))
 
     def visit(self, name: str, tensor: Tensor) -> None:
         """Read the tensor unless it is one of the last that were read."""
@@ -73,27 +94,50 @@ class SketchVisitor:
         number = next((known.number for known in self._last if known.is_shown_by(tensor)), None)
         if number is None:
             require_readable(name, tensor)
-            number = len(self._readings)
-            self._readings.append(Reading(tensor.dtype, tuple(tensor.shape), self._read(tensor)))
+            number = self._read(tensor)
             self._last.appendleft(_Remembered(tensor, _version(tensor), number))
-        self._shown.append((name, number))
+        self._passes[-1].shown.append(_Shown(name, tensor.device, number))
 
-    def finish(self) -> None:
-        """Fetch what was read since the last time, and let go of all tensors."""
-        rows = rows_of(self._readings)
-        self.book.add((name, rows[number]) for name, number in self._shown)
-        self._readings.clear()
-        self._shown.clear()
+    def end(self) -> None:
+        """A pass ends: let go of all tensors."""
         self._last.clear()
+        for reads in self._passes[-1].reads.values():
+            reads.flush()
 
-    def _read(self, tensor: Tensor) -> SketchRead:
-        reader = self.reader or reader_for(tensor.device)
-        found = reader(tensor, self.recipe)
+    def finish(self, again: Callable[[Forward, "SketchVisitor"], None]) -> None:
+        """Fetch what was read; `again` runs a pass once more for another visitor, of taps that need care."""
+        for seen in self._passes:
+            rows, wanted = self._fetched(seen)
+            if wanted:
+                careful = SketchVisitor(self.recipe, wanted, lambda _, recipe: PlainReads(recipe))
+                again(seen.forward, careful)
+                careful.finish(again)
+                rows |= {name: careful.book.rows[number] for name, number in careful.book.taps.items()}
+            self.book.add((shown.name, rows[shown.name]) for shown in seen.shown)
+        self._passes.clear()
+
+    def _fetched(self, seen: _Pass) -> tuple[dict[str, Row], frozenset[str]]:
+        """Give the rows of a pass by tap, and the taps to be read again."""
+        rows: dict[tuple[torch.device, int], Row] = {}
+        again: set[tuple[torch.device, int]] = set()
+        for device, reads in seen.reads.items():
+            readings = [Reading(*seen.kinds[device, number], read) for number, read in enumerate(reads.fetch())]
+            rows |= {(device, number): row for number, row in enumerate(rows_of(readings))}
+            again |= {(device, number) for number in reads.again}
+            # What was added up in float32 once is no better for the rest.
+            if readings and reads.sums == torch.float32:
+                self.sums = torch.float32
+        found = {shown.name: rows[shown.device, shown.number] for shown in seen.shown}
+        return found, frozenset(shown.name for shown in seen.shown if (shown.device, shown.number) in again)
+
+    def _read(self, tensor: Tensor) -> int:
+        seen, device = self._passes[-1], tensor.device
+        if device not in seen.reads:
+            seen.reads[device] = self.reads_of(device, self.recipe)
+        number = seen.reads[device].ask(tensor)
+        seen.kinds[device, number] = tensor.dtype, tuple(tensor.shape)
         self.reads += 1
-        # What was added up in float32 once is no better for the rest.
-        if found.buckets.dtype == torch.float32:
-            self.sums = torch.float32
-        return found
+        return number
 
 
 def take(
@@ -103,10 +147,16 @@ def take(
     progress: Callable[[str, int, int], None],
 ) -> None:
     """Run the passes and let the visitor read every tap; the errors are those of `observe`."""
+
+    def run(forward: Forward, visitor: SketchVisitor) -> None:
+        visitor.begin(forward)
+        watch(implementation, forward, visitor)
+        visitor.end()
+
     for done, forward in enumerate(forwards):
         progress(f"sketch {forward.name}", done, len(forwards))
-        watch(implementation, forward, visitor)
-        visitor.finish()
+        run(forward, visitor)
+    visitor.finish(run)
     progress("sketch", len(forwards), len(forwards))
     if not visitor.book.taps:
         raise IncompleteError("sketch", "no tap", "one or more", "declare taps for a pass of the case")
