@@ -25,7 +25,7 @@ MOST_HELD_BYTES = 2 * 2**30
 _MOST_HELD = 512
 # How a kernel reads the words of a dtype: one element each, or two of either 16-bit format.
 _KINDS = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
-_SLICES, _RUNS, _WARPS = 32, 16, 2
+_SLICES, _RUNS, _WARPS = 32, 16, 1
 _COLUMNS = 7
 _LARGEST, _BEYOND, _WHOLE = BUCKETS + EXPONENTS, BUCKETS + EXPONENTS + 1, BUCKETS + EXPONENTS + 2
 _FIGURES = BUCKETS + POSITION_BLOCKS + MOST_CHANNEL_BLOCKS

@@ -36,10 +36,9 @@ def _first(words, HALF: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: 
     """Give the element in the low bits as float32."""
     if HALF == 0:
         return words.to(tl.float32, bitcast=True)
-    elif HALF == 1:
+    if HALF == 1:
         return (words << 16).to(tl.float32, bitcast=True)
-    else:
-        return (words & 0xFFFF).to(tl.uint16).to(tl.float16, bitcast=True).to(tl.float32)
+    return (words & 0xFFFF).to(tl.uint16).to(tl.float16, bitcast=True).to(tl.float32)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -47,8 +46,7 @@ def _second(words, HALF: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa:
     """Give the element in the high bits as float32."""
     if HALF == 1:
         return (words & 0xFFFF0000).to(tl.float32, bitcast=True)
-    else:
-        return (words >> 16).to(tl.uint16).to(tl.float16, bitcast=True).to(tl.float32)
+    return (words >> 16).to(tl.uint16).to(tl.float16, bitcast=True).to(tl.float32)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -95,7 +93,7 @@ def _hashes_of(hashes, longest, group, start, last, chunks, RUNS: tl.constexpr):
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _words_of(data, chunk, inside, third, lane, HALF: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: N803, PLR0913
+def _words_of(data, chunk, inside, third, lane, HALF: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: N803
     """Give the words that come to lanes `lane` to `lane + 3`: those of a chunk are in one line of the cache."""
     LANES: tl.constexpr = 64 if HALF == 0 else 32
     mask = (third >> (26 if HALF == 0 else 27)).to(tl.int32)
@@ -109,7 +107,7 @@ def _words_of(data, chunk, inside, third, lane, HALF: tl.constexpr):  # type: ig
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def read_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0915
+def read_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0913
     table,
     hashes,
     longest,

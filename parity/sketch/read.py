@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from parity.errors import BadInputError
-from parity.sketch.recipe import BUCKETS, LANES, Recipe
+from parity.sketch.recipe import BUCKETS, LANES
 from parity.store.bits import STORED_DTYPES, dtype_name
 
 POSITION_BLOCKS = 32
