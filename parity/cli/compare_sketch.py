@@ -17,7 +17,7 @@ from parity.sketch.compare import SketchPair, SketchResult, compare_sketches
 from parity.sketch.document import to_document
 from parity.sketch.file import SUFFIX, is_sketch, read_sketch
 from parity.sketch.recipe import Recipe
-from parity.sketch.sheets import divergence_lines, group_sheet, open_lines, tap_sheet, verdict_line
+from parity.sketch.sheets import divergence_lines, group_sheet, open_lines, tap_sheet, verdict_line, worst_sheet
 from parity.sketch.sketch import Sketch
 from parity.store import Dump
 
@@ -91,8 +91,10 @@ def _print(result: SketchResult, details: bool, screen: Screen) -> None:
         screen.line("\nNot compared or not decided:")
         for line in still_open:
             screen.line(f"  {line}")
-    for sheet in (group_sheet(result), *((tap_sheet(result),) if details else ())):
-        print_sheet(screen.out, sheet)
+    sheets = [group_sheet(result), worst_sheet(result), *((tap_sheet(result),) if details else ())]
+    for sheet in sheets:
+        if sheet.rows:
+            print_sheet(screen.out, sheet)
     for key, value in result.provenance.items():
         screen.line(f"{key}: {value}")
 

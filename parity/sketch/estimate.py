@@ -115,19 +115,41 @@ def _distances(own: Row, reference: Row, sums: Sequence[str], elements: Elements
     if elements is not None and elements.all_of_them:
         return Interval.exactly(elements.l2), Interval.exactly(elements.max_abs)
     buckets = own.bucket_values - reference.bucket_values
-    found = float(np.linalg.norm(buckets))
-    if not math.isfinite(found + own.norm + reference.norm):
+    found = _norm(buckets)
+    # Squares are taken of all of them.
+    if not math.isfinite(found * found + own.norm + reference.norm):
         return Interval.unknown(), Interval.unknown()
     # A run of elements has a bucket for each: then nothing is left to chance.
-    spread = SPREAD * found if own.size > BUCKETS else 0.0
-    rounded = (own.scale + reference.scale) / 2
-    floor = rounded * math.sqrt(BUCKETS) + max(map(SUM_ERRORS.__getitem__, sums)) * (own.norm + reference.norm)
-    norm = Interval(found, max(0.0, found - spread - floor), found + spread + floor)
-    others = _CERTAIN_DEVIATIONS * found / math.sqrt(BUCKETS) if own.size > BUCKETS else 0.0
+    by_chance = own.size > BUCKETS
+    norm = _true_norm(found, (own.scale, reference.scale), SPREAD if by_chance else 0.0)
+    added = max(map(SUM_ERRORS.__getitem__, sums)) * (own.norm + reference.norm)
+    norm = Interval(found, max(0.0, norm.low - added), norm.high + added)
+    others = _CERTAIN_DEVIATIONS * found / math.sqrt(BUCKETS) if by_chance else 0.0
     seen = 0.0 if elements is None else elements.max_abs
     low = max(seen, abs(own.largest - reference.largest), norm.low / math.sqrt(max(own.size, 1)))
-    high = min(norm.high, float(np.abs(buckets).max()) + others + floor, own.largest + reference.largest)
-    return norm, Interval(max(seen, min(high, low)), low, max(low, high))
+    one = float(np.abs(buckets).max()) + others + (own.scale + reference.scale) / 2 + added
+    high = max(low, min(norm.high, one, own.largest + reference.largest))
+    return norm, Interval(max(seen, low), low, high)
+
+
+def _true_norm(found: float, steps: tuple[float, float], spread: float) -> Interval:
+    """Give between what a difference is whose buckets, each rounded to whole steps, have the norm `found`.
+
+    Rounding adds noise of a twelfth of the squared step to each bucket of both sides: to the square of the norm as a
+    whole, and along the difference itself. Where the difference moves buckets by less than a step, no bucket may move.
+    """
+    noise = (steps[0] ** 2 + steps[1] ** 2) / 12
+    along = DEVIATIONS * math.sqrt(noise)
+    least = math.sqrt(max(0.0, found**2 - (1 + 2 * SPREAD) * BUCKETS * noise))
+    most = found * (1 + spread) + along + sum(steps) / 2
+    return Interval(found, max(0.0, least * (1 - spread) - along), most)
+
+
+def _norm(values: NDArray[np.float64]) -> float:
+    """Give the norm; not finite where a value is not, or where no float64 holds it."""
+    most = float(np.abs(values).max())
+    # Squares of what is near either end of float64 are beyond it.
+    return most * float(np.linalg.norm(values / most)) if 0 < most < math.inf else most
 
 
 def _cosine(distance: Interval, own: float, reference: float) -> Interval:
@@ -136,7 +158,7 @@ def _cosine(distance: Interval, own: float, reference: float) -> Interval:
 
     def at(far: float) -> float:
         # Not by the scalar product: there is nothing left of 1 - cosine where it is small.
-        return min(1.0, max(-1.0, 1.0 - (far**2 - (own - reference) ** 2) / (2 * own * reference)))
+        return min(1.0, max(-1.0, 1.0 - (far * far - (own - reference) ** 2) / (2 * own * reference)))
 
     if math.isinf(distance.high):
         return Interval(math.nan, -1.0, 1.0)

@@ -29,6 +29,8 @@ class Interval:
 
     def over(self, divisor: float) -> "Interval":
         """Divide by a figure that is not negative; 0/0 is 0, x/0 infinite."""
+        if not math.isfinite(divisor):
+            return Interval.unknown()
         return Interval(*(_ratio(figure, divisor) for figure in (self.estimate, self.low, self.high)))
 
 

@@ -49,7 +49,7 @@ def judge_difference(
     over, undecided = [], []
     for gate, bound in bounds.items():
         figure: Interval = figures[gate]
-        told = f"{gate} {figure.estimate:.1e} ({figure.low:.1e} to {figure.high:.1e}), allowed {bound:.1e}"
+        told = f"{gate} {figure.estimate:.2e} ({figure.low:.2e} to {figure.high:.2e}), allowed {bound:.2e}"
         if figure.low > bound:
             over.append(told)
         # Written so that NaN is within nothing.

@@ -50,7 +50,10 @@ class Row:
     @property
     def values(self) -> Tensor:
         """The exact elements, 1-D, in the tensor's dtype."""
-        return torch.from_numpy(self.elements.copy()).view(self.dtype)
+        # Torch has no view of another type of nothing.
+        whole = torch.empty(self.elements.size // self.dtype.itemsize, dtype=self.dtype)
+        whole.view(torch.uint8).numpy()[:] = self.elements
+        return whole
 
     @property
     def bucket_values(self) -> NDArray[np.float64]:

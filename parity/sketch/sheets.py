@@ -14,7 +14,9 @@ from parity.sketch.judging import Standing
 from parity.sketch.recipe import LANES
 
 REASONS_SHOWN = 5
-_NOTE = "rel L2: as estimated, with the ends of its interval at 90 % confidence; no ends where it is exact."
+_ORDER = (Standing.IDENTICAL, Standing.WITHIN, Standing.UNDECIDED, Standing.OVER)
+_EVEN, _NEAR = 1e-3, 0.1
+_NOTE = "as estimated, with the ends of its interval at 90 % confidence; no ends where it is exact."
 
 
 def verdict_line(result: SketchResult) -> str:
@@ -51,71 +53,74 @@ def open_lines(result: SketchResult) -> list[str]:
 
 def group_sheet(result: SketchResult) -> Sheet:
     """One row for each part of the model."""
-    groups: dict[str, list[SketchedTap]] = defaultdict(list)
-    for tap in result.taps:
-        groups[tap.group].append(tap)
-    rows = [(plain(name), *_group(taps)) for name, taps in groups.items()]
-    columns = (
-        Column("group", False),
-        *map(Column, ("taps", "identical", "within", "undecided", "over", "median", "worst")),
-        Column("in", False),
-        Column("close"),
-    )
-    note = f"median, worst: {_NOTE} close: of the exact elements of the worst tap, with its interval."
+    rows = [(plain(name), *_group(taps)) for name, taps in _groups(result).items()]
+    columns = (Column("group", False), *map(Column, ("taps", "same", "within", "open", "over", "median", "worst")))
+    note = f"same: identical. open: undecided. median, worst: {_NOTE}"
     return Sheet("Relative L2 by group", columns, rows, note)
+
+
+def worst_sheet(result: SketchResult) -> Sheet:
+    """The tap with the largest error of each part that is not identical throughout."""
+    found = {name: _worst(taps) for name, taps in _groups(result).items()}
+    rows = [
+        (plain(tap.tap), interval_text(tap.difference.relative_l2), _close(tap))
+        for tap in found.values()
+        if tap.judged.standing is not Standing.IDENTICAL
+    ]
+    columns = (Column("worst tap", False), Column("rel L2"), Column("close"))
+    return Sheet("Worst tap of each group", columns, rows, "close: share of the exact elements, and of all at 90 %.")
 
 
 def tap_sheet(result: SketchResult) -> Sheet:
     """One row for each tap that is not identical, in data-path order."""
-    taps = [tap for tap in result.taps if tap.judged.standing is not Standing.IDENTICAL]
-    columns = (
-        Column("tap", False),
-        Column("standing", False),
-        *map(Column, ("rel L2", "1 - cosine", "max abs", "norm ratio", "exponents", "close", "ulp 99%")),
-    )
     rows = [
         (
             plain(tap.tap),
             tap.judged.standing.value,
             interval_text(tap.difference.relative_l2),
             error_text(1 - tap.difference.cosine.estimate),
-            interval_text(tap.difference.max_abs),
-            f"{tap.difference.norm_ratio:.6g}",
-            share_text(tap.difference.exponents),
+            f"{tap.difference.norm_ratio:.4g}",
             _close(tap),
-            _ulp(tap),
         )
-        for tap in taps
+        for tap in result.taps
+        if tap.judged.standing is not Standing.IDENTICAL
     ]
-    note = f"{_NOTE} exponents: elements by which their histograms differ. ulp 99%: of the exact elements."
-    return Sheet("Taps that are not identical", columns, rows, note)
+    columns = (
+        Column("tap", False),
+        Column("standing", False),
+        *map(Column, ("rel L2", "1 - cosine", "norm ratio", "close")),
+    )
+    return Sheet("Taps that are not identical", columns, rows, f"rel L2: {_NOTE} --json has the rest.")
 
 
 def interval_text(found: Interval) -> str:
-    """Give a figure with the ends of its interval."""
+    """Give a figure with the ends of its interval, as a percentage where they are as far off on both sides."""
     if found.low == found.high:
         return error_text(found.estimate)
+    below, above = found.estimate - found.low, found.high - found.estimate
+    if found.estimate > 0 and abs(above - below) < _EVEN * found.estimate and above < _NEAR * found.estimate:
+        return f"{error_text(found.estimate)} \N{PLUS-MINUS SIGN}{above / found.estimate:.1%}"
     return f"{error_text(found.estimate)} ({error_text(found.low)}..{error_text(found.high)})"
+
+
+def _groups(result: SketchResult) -> dict[str, list[SketchedTap]]:
+    groups: dict[str, list[SketchedTap]] = defaultdict(list)
+    for tap in result.taps:
+        groups[tap.group].append(tap)
+    return groups
 
 
 def _group(taps: list[SketchedTap]) -> tuple[str, ...]:
     counts = [sum(tap.judged.standing is kind for tap in taps) for kind in _ORDER]
-    # NaN, of which nothing is known, is the worst.
-    worst = max(taps, key=lambda tap: _rank(tap.difference.relative_l2.estimate))
     figures = [tap.difference.relative_l2.estimate for tap in taps]
-    middle = median(figures) if not any(map(math.isnan, figures)) else math.nan
-    same = worst.judged.standing is Standing.IDENTICAL
-    return (
-        count_text(len(taps)),
-        *map(count_text, counts),
-        error_text(middle),
-        interval_text(worst.difference.relative_l2),
-        "-" if same else plain(worst.tap),
-        _close(worst),
-    )
+    middle = math.nan if any(map(math.isnan, figures)) else median(figures)
+    worst = interval_text(_worst(taps).difference.relative_l2)
+    return (count_text(len(taps)), *map(count_text, counts), error_text(middle), worst)
 
 
-_ORDER = (Standing.IDENTICAL, Standing.WITHIN, Standing.UNDECIDED, Standing.OVER)
+def _worst(taps: list[SketchedTap]) -> SketchedTap:
+    # NaN, of which nothing is known, is the worst.
+    return max(taps, key=lambda tap: _rank(tap.difference.relative_l2.estimate))
 
 
 def _rank(figure: float) -> float:
@@ -130,16 +135,6 @@ def _close(tap: SketchedTap) -> str:
     if close.low == close.high:
         return share_text(close.estimate)
     return f"{share_text(close.estimate)} ({share_text(close.low)}..{share_text(close.high)})"
-
-
-def _ulp(tap: SketchedTap) -> str:
-    elements = tap.difference.elements
-    if elements is None or not elements.ulp:
-        return "-"
-    found = elements.ulp[max(elements.ulp)]
-    if found.low == found.high:
-        return f"{found.estimate:.0f}"
-    return f"{found.estimate:.0f} ({found.low:.0f}..{found.high:.0f})"
 
 
 def _sayings(tap: SketchedTap) -> list[str]:
