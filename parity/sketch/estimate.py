@@ -59,8 +59,8 @@ class Difference:
     """How a candidate's tensor differs from the reference's.
 
     relative_l2, cosine, max_abs: as `TensorComparison` has them, over all elements, what is not finite counting as 0.
-    norm_ratio is exact. exponents: the share of the elements in which the histograms of exponents differ. channels,
-    positions: the block of 64 channels and the range of positions whose norm changed most, in shares of the
+    norm_ratio is exact. exponents: the share of the counted elements in which the histograms of exponents differ.
+    channels, positions: the block of 64 channels and the range of positions whose norm changed most, in shares of the
     reference's norm; None where it did not, or where there is none. elements: None where no exact element can be
     compared.
     """
@@ -92,7 +92,8 @@ def difference(name: str, own: Row, reference: Row, sums: Sequence[str]) -> Diff
         cosine=_cosine(distance, own.norm, reference.norm),
         max_abs=largest,
         norm_ratio=_norm_ratio(own.norm, reference.norm),
-        exponents=float(np.abs(own.exponents - reference.exponents).sum()) / max(2 * own.size, 1),
+        exponents=float(np.abs(own.exponents - reference.exponents).sum())
+        / max(int(own.exponents.sum() + reference.exponents.sum()), 1),
         nonfinite=_nonfinite(own, reference),
         channels=_change(own.channels, reference.channels),
         positions=_change(own.positions, reference.positions),

@@ -96,11 +96,11 @@ class FusedReads:
     def _batch(self, kind: int, held: list[_Held]) -> _Read:
         rows, energies = [], 0
         for place, each in enumerate(held):
-            elements = each.shown.numel()
-            chunks = -(-elements // LANES)
+            size = each.shown.numel()
+            chunks = -(-size // LANES)
             blocks = channel_blocks(tuple(each.shown.shape))
             words = each.data.nbytes // _WORD_BYTES
-            rows.append((each.data.data_ptr(), words, chunks, energies, place, blocks, elements))
+            rows.append((each.data.data_ptr(), words, chunks, energies, place, blocks, size))
             energies += chunks
         most = max(row[2] for row in rows)
         runs = -(-most // GROUPS)

@@ -1,6 +1,13 @@
 """The Triton kernels of sketches: many tensors in one launch, each element read once.
 
-What Triton compiles in is in capitals. Tables are of int64, one row for each tensor; see `fused` for their columns.
+What Triton compiles in is in capitals. HALF: 0 for float32, 1 for bfloat16, 2 for float16. Of a batch of tensors:
+
+table: (batch, 7) int64: address of the data in whole chunks, words, chunks, first place in `energies`, place in the
+batch, blocks of channels, elements. hashes: (4, 24, longest) int32, by group and run: the slot of the chunk that comes
+there, and its three words. partials: (batch, 24, SLICES, 64) float32. energies: float32, the sums of squares of all
+chunks. whole: (batch, WHOLE) int32, set to 0 before: checks (24, 64), exponents (256), bits of the largest magnitude,
+and 1 where some energy is beyond float32 or not a number. figures: (batch, FIGURES) float64: buckets (24, 64),
+positions (32), channels (512). elements: (batch, KEPT) int32, raw bits.
 """
 
 import triton
@@ -10,8 +17,8 @@ import triton.language as tl
 _FINITE = tl.constexpr(3.0e38)
 
 
-@triton.jit  # type: ignore[untyped-decorator]
-def mixed(words):  # type: ignore[no-untyped-def]
+@triton.jit
+def mixed(words):
     """Mix 32 bits (murmur3's finaliser)."""
     words = words ^ (words >> 16)
     words = words * 0x85EBCA6B
@@ -20,19 +27,19 @@ def mixed(words):  # type: ignore[no-untyped-def]
     return words ^ (words >> 16)
 
 
-@triton.jit  # type: ignore[untyped-decorator]
-def scattered(words):  # type: ignore[no-untyped-def]
+@triton.jit
+def scattered(words):
     """Scatter the bits of each word."""
     return words ^ (words >> 15)
 
 
-@triton.jit  # type: ignore[untyped-decorator]
-def _exponent(value):  # type: ignore[no-untyped-def]
+@triton.jit
+def _exponent(value):
     return (value.to(tl.int32, bitcast=True) >> 23) & 255
 
 
-@triton.jit  # type: ignore[untyped-decorator]
-def _first(words, HALF: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: N803
+@triton.jit
+def _first(words, HALF: tl.constexpr):
     """Give the element in the low bits as float32."""
     if HALF == 0:
         return words.to(tl.float32, bitcast=True)
@@ -41,16 +48,16 @@ def _first(words, HALF: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: 
     return (words & 0xFFFF).to(tl.uint16).to(tl.float16, bitcast=True).to(tl.float32)
 
 
-@triton.jit  # type: ignore[untyped-decorator]
-def _second(words, HALF: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: N803
+@triton.jit
+def _second(words, HALF: tl.constexpr):
     """Give the element in the high bits as float32."""
     if HALF == 1:
         return (words & 0xFFFF0000).to(tl.float32, bitcast=True)
     return (words >> 16).to(tl.uint16).to(tl.float16, bitcast=True).to(tl.float32)
 
 
-@triton.jit  # type: ignore[untyped-decorator]
-def _taken(even, odd, squares, largest, words, mask, signs, lane, HALF: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: N803, PLR0913
+@triton.jit
+def _taken(even, odd, squares, largest, words, mask, signs, lane, HALF: tl.constexpr):
     """Take a word: one element, or two, of which the mask's last bit says which half comes to which lane."""
     if HALF == 0:
         signed = words ^ ((signs << (31 - lane // 2 % 16 - 16 * ((lane ^ mask) & 1)).to(tl.uint32)) & 0x80000000)
@@ -71,16 +78,24 @@ def _taken(even, odd, squares, largest, words, mask, signs, lane, HALF: tl.const
     return even, odd, squares, largest
 
 
-@triton.jit  # type: ignore[untyped-decorator]
-def _counted(words, HALF: tl.constexpr, SIZE: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: N803
+@triton.jit
+def _counted_of(words, HALF: tl.constexpr, SIZE: tl.constexpr):
     counts = tl.histogram(tl.reshape(_exponent(_first(words, HALF)), [SIZE]), 256)
     if HALF != 0:
         counts += tl.histogram(tl.reshape(_exponent(_second(words, HALF)), [SIZE]), 256)
     return counts
 
 
-@triton.jit  # type: ignore[untyped-decorator]
-def _hashes_of(hashes, longest, group, start, last, chunks, RUNS: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: N803, PLR0913
+@triton.jit
+def _counted(w0, w1, w2, w3, HALF: tl.constexpr, SIZE: tl.constexpr):
+    return (
+        _counted_of(w0, HALF, SIZE) + _counted_of(w1, HALF, SIZE)
+        + _counted_of(w2, HALF, SIZE) + _counted_of(w3, HALF, SIZE)
+    )  # fmt: skip
+
+
+@triton.jit
+def _hashes_of(hashes, longest, group, start, last, chunks, RUNS: tl.constexpr):
     """Give the chunks that come to a group from runs on, which of them there are, and their three words."""
     run = start + tl.arange(0, RUNS)
     inside = run < last
@@ -92,8 +107,8 @@ def _hashes_of(hashes, longest, group, start, last, chunks, RUNS: tl.constexpr):
     return chunk, inside & (chunk < chunks), low, high, third
 
 
-@triton.jit  # type: ignore[untyped-decorator]
-def _words_of(data, chunk, inside, third, lane, HALF: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: N803
+@triton.jit
+def _words_of(data, chunk, inside, third, lane, HALF: tl.constexpr):
     """Give the words that come to lanes `lane` to `lane + 3`: those of a chunk are in one line of the cache."""
     LANES: tl.constexpr = 64 if HALF == 0 else 32
     mask = (third >> (26 if HALF == 0 else 27)).to(tl.int32)
@@ -106,94 +121,12 @@ def _words_of(data, chunk, inside, third, lane, HALF: tl.constexpr):  # type: ig
     )
 
 
-@triton.jit  # type: ignore[untyped-decorator]
-def read_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0913
-    table,
-    hashes,
-    longest,
-    partials,
-    whole,
-    energies,
-    HALF: tl.constexpr,  # noqa: N803
-    SLICES: tl.constexpr,  # noqa: N803
-    RUNS: tl.constexpr,  # noqa: N803
-    COUNTED: tl.constexpr,  # noqa: N803
-    COLUMNS: tl.constexpr,  # noqa: N803
-    WHOLE: tl.constexpr,  # noqa: N803
-):
-    """Read one group of one slice of the runs of one tensor.
-
-    table: address of the data, words, chunks, first place in `energies`, place of the tensor in the batch. hashes:
-    (4, 24, longest) int32, by group and run: slot of the chunk, and its three words. partials: (batch, 24, SLICES, 64)
-    float32. whole: (batch, WHOLE) int32: checks (24, 64), exponents (256), bits of the largest magnitude, and 1 where
-    some chunk's sum of squares is beyond float32 or not a number; all set to 0 before. Chunks are whole.
-    """
-    LANES: tl.constexpr = 64 if HALF == 0 else 32
-    VECTORS: tl.constexpr = LANES // 4
-    group = tl.program_id(0) % 24
-    part = tl.program_id(0) // 24
-    row = table + tl.program_id(1).to(tl.int64) * COLUMNS
-    data = tl.load(row).to(tl.pointer_type(tl.uint32))
-    chunks = tl.load(row + 2)
-    energy = energies + tl.load(row + 3)
-    place = tl.load(row + 4)
-    # Slices of whole blocks of 16 runs: exponents are counted of whole blocks.
-    blocks = ((chunks + 23) // 24 + 15) // 16
-    each = (blocks + SLICES - 1) // SLICES * 16
-    first = part * each
-    last = tl.minimum(first + each, (chunks + 23) // 24)
-    counted_each = (blocks + COUNTED - 1) // COUNTED
-
-    vector = tl.arange(0, VECTORS)[None, :]
-    lane = 4 * vector
-    a0 = tl.zeros([RUNS, VECTORS], dtype=tl.float32)
-    a1 = tl.zeros([RUNS, VECTORS], dtype=tl.float32)
-    a2 = tl.zeros([RUNS, VECTORS], dtype=tl.float32)
-    a3 = tl.zeros([RUNS, VECTORS], dtype=tl.float32)
-    b0 = tl.zeros([RUNS, VECTORS], dtype=tl.float32)
-    b1 = tl.zeros([RUNS, VECTORS], dtype=tl.float32)
-    b2 = tl.zeros([RUNS, VECTORS], dtype=tl.float32)
-    b3 = tl.zeros([RUNS, VECTORS], dtype=tl.float32)
-    c0 = tl.zeros([RUNS, VECTORS], dtype=tl.uint32)
-    c1 = tl.zeros([RUNS, VECTORS], dtype=tl.uint32)
-    c2 = tl.zeros([RUNS, VECTORS], dtype=tl.uint32)
-    c3 = tl.zeros([RUNS, VECTORS], dtype=tl.uint32)
-    largest = tl.zeros([RUNS, VECTORS], dtype=tl.int32)
-    counts = tl.zeros([256], dtype=tl.int32)
-    worst = tl.zeros([RUNS], dtype=tl.int32)
-    # Hashes are on their way for two turns before they are used, and words for one.
-    chunk, inside, low, high, third = _hashes_of(hashes, longest, group, first, last, chunks, RUNS)
-    w0, w1, w2, w3 = _words_of(data, chunk, inside, third, lane, HALF)
-    later = _hashes_of(hashes, longest, group, first + RUNS, last, chunks, RUNS)
-    for start in tl.range(first, last, RUNS):
-        next_chunk, next_inside, next_low, next_high, next_third = later
-        n0, n1, n2, n3 = _words_of(data, next_chunk, next_inside, next_third, lane, HALF)
-        later = _hashes_of(hashes, longest, group, start + 2 * RUNS, last, chunks, RUNS)
-        mask = (third >> 26).to(tl.int32)
-        weight = third | 1
-        c0 += scattered(w0) * weight
-        c1 += scattered(w1) * weight
-        c2 += scattered(w2) * weight
-        c3 += scattered(w3) * weight
-        squares = tl.zeros([RUNS, VECTORS], dtype=tl.float32)
-        signs = tl.where(vector < VECTORS // 2, low, high)
-        a0, b0, squares, largest = _taken(a0, b0, squares, largest, w0, mask, signs, lane, HALF)
-        a1, b1, squares, largest = _taken(a1, b1, squares, largest, w1, mask, signs, lane + 1, HALF)
-        a2, b2, squares, largest = _taken(a2, b2, squares, largest, w2, mask, signs, lane + 2, HALF)
-        a3, b3, squares, largest = _taken(a3, b3, squares, largest, w3, mask, signs, lane + 3, HALF)
-        if (start // 16) % counted_each == 0:
-            counts += _counted(w0, HALF, RUNS * VECTORS) + _counted(w1, HALF, RUNS * VECTORS)
-            counts += _counted(w2, HALF, RUNS * VECTORS) + _counted(w3, HALF, RUNS * VECTORS)
-        summed = tl.sum(squares, axis=1)
-        tl.store(energy + chunk, summed, mask=inside)
-        worst = tl.maximum(worst, tl.where(summed < _FINITE, 0, 1))
-        chunk, inside, low, high, third = next_chunk, next_inside, next_low, next_high, next_third
-        w0, w1, w2, w3 = n0, n1, n2, n3
-
-    # For 16-bit formats a lane of words is two lanes of elements.
+@triton.jit
+def _store(at, a0, a1, a2, a3, b0, b1, b2, b3, VECTORS: tl.constexpr, HALF: tl.constexpr):
+    """Store the sums of a group's lanes: for 16-bit formats a lane of words is two lanes of elements."""
     step: tl.constexpr = 4 if HALF == 0 else 8
     of_each: tl.constexpr = 1 if HALF == 0 else 2
-    at = partials + ((place * 24 + group) * SLICES + part) * 64 + tl.arange(0, VECTORS) * step
+    at += tl.arange(0, VECTORS) * step
     tl.store(at, tl.sum(a0, axis=0))
     tl.store(at + of_each, tl.sum(a1, axis=0))
     tl.store(at + 2 * of_each, tl.sum(a2, axis=0))
@@ -203,87 +136,175 @@ def read_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0913
         tl.store(at + 3, tl.sum(b1, axis=0))
         tl.store(at + 5, tl.sum(b2, axis=0))
         tl.store(at + 7, tl.sum(b3, axis=0))
+
+
+@triton.jit
+def _total(checks):
+    return tl.sum(checks, axis=0).to(tl.int32, bitcast=True)
+
+
+@triton.jit
+def _slice_of(row, part, SLICES: tl.constexpr, COUNTED: tl.constexpr):
+    """Give the chunks of a tensor, a slice of its runs, and of how many blocks of 16 runs one is counted."""
+    chunks = tl.load(row + 2)
+    runs = (chunks + 23) // 24
+    blocks = (runs + 15) // 16
+    # Slices of whole blocks, since exponents are counted of whole blocks.
+    each = (blocks + SLICES - 1) // SLICES * 16
+    return chunks, part * each, tl.minimum(part * each + each, runs), (blocks + COUNTED - 1) // COUNTED
+
+
+@triton.jit
+def _publish(own, group, c0, c1, c2, c3, counts, largest, worst, VECTORS: tl.constexpr):
+    """Add what is counted in whole numbers, whose sums are the same in any order."""
+    spots = own + group * 64 + tl.arange(0, VECTORS) * 4
+    tl.atomic_add(spots, _total(c0), sem="relaxed")
+    tl.atomic_add(spots + 1, _total(c1), sem="relaxed")
+    tl.atomic_add(spots + 2, _total(c2), sem="relaxed")
+    tl.atomic_add(spots + 3, _total(c3), sem="relaxed")
+    tl.atomic_add(own + 1536 + tl.arange(0, 256), counts, mask=counts > 0, sem="relaxed")
+    tl.atomic_max(own + 1792, tl.max(tl.max(largest, axis=1), axis=0), sem="relaxed")
+    tl.atomic_max(own + 1793, tl.max(worst, axis=0), sem="relaxed")
+
+
+@triton.jit
+def read_kernel(
+    table,
+    hashes,
+    longest,
+    partials,
+    whole,
+    energies,
+    HALF: tl.constexpr,
+    SLICES: tl.constexpr,
+    RUNS: tl.constexpr,
+    COUNTED: tl.constexpr,
+    COLUMNS: tl.constexpr,
+    WHOLE: tl.constexpr,
+):
+    """Read one group of one slice of the runs of one tensor."""
+    VECTORS: tl.constexpr = 16 if HALF == 0 else 8
+    group, part = tl.program_id(0) % 24, tl.program_id(0) // 24
+    row = table + tl.program_id(1).to(tl.int64) * COLUMNS
+    data = tl.load(row).to(tl.pointer_type(tl.uint32))
+    energy, place = energies + tl.load(row + 3), tl.load(row + 4)
+    chunks, first, last, counted_each = _slice_of(row, part, SLICES, COUNTED)
+
+    lane = 4 * tl.arange(0, VECTORS)[None, :]
+    a0 = tl.zeros([RUNS, VECTORS], dtype=tl.float32)
+    a1, a2, a3, b0, b1, b2, b3 = a0, a0, a0, a0, a0, a0, a0
+    c0 = tl.zeros([RUNS, VECTORS], dtype=tl.uint32)
+    c1, c2, c3 = c0, c0, c0
+    largest = tl.zeros([RUNS, VECTORS], dtype=tl.int32)
+    counts, worst = tl.zeros([256], dtype=tl.int32), tl.zeros([RUNS], dtype=tl.int32)
+    # Hashes are on their way for two turns before they are used, and words for one.
+    chunk, inside, low, high, third = _hashes_of(hashes, longest, group, first, last, chunks, RUNS)
+    w0, w1, w2, w3 = _words_of(data, chunk, inside, third, lane, HALF)
+    later = _hashes_of(hashes, longest, group, first + RUNS, last, chunks, RUNS)
+    for start in tl.range(first, last, RUNS):
+        next_chunk, next_inside, next_low, next_high, next_third = later
+        n0, n1, n2, n3 = _words_of(data, next_chunk, next_inside, next_third, lane, HALF)
+        later = _hashes_of(hashes, longest, group, start + 2 * RUNS, last, chunks, RUNS)
+        c0 += scattered(w0) * (third | 1)
+        c1 += scattered(w1) * (third | 1)
+        c2 += scattered(w2) * (third | 1)
+        c3 += scattered(w3) * (third | 1)
+        mask, signs = (third >> 26).to(tl.int32), tl.where(lane < 2 * VECTORS, low, high)
+        squares = tl.zeros([RUNS, VECTORS], dtype=tl.float32)
+        a0, b0, squares, largest = _taken(a0, b0, squares, largest, w0, mask, signs, lane, HALF)
+        a1, b1, squares, largest = _taken(a1, b1, squares, largest, w1, mask, signs, lane + 1, HALF)
+        a2, b2, squares, largest = _taken(a2, b2, squares, largest, w2, mask, signs, lane + 2, HALF)
+        a3, b3, squares, largest = _taken(a3, b3, squares, largest, w3, mask, signs, lane + 3, HALF)
+        if (start // 16) % counted_each == 0:
+            counts += _counted(w0, w1, w2, w3, HALF, RUNS * VECTORS)
+        summed = tl.sum(squares, axis=1)
+        tl.store(energy + chunk, summed, mask=inside)
+        worst = tl.maximum(worst, tl.where(summed < _FINITE, 0, 1))
+        chunk, inside, low, high, third = next_chunk, next_inside, next_low, next_high, next_third
+        w0, w1, w2, w3 = n0, n1, n2, n3
+    _store(partials + ((place * 24 + group) * SLICES + part) * 64, a0, a1, a2, a3, b0, b1, b2, b3, VECTORS, HALF)
     if first < last:
-        # Sums of whole numbers are the same in any order.
-        own = whole + place * WHOLE
-        spots = own + group * 64 + tl.arange(0, VECTORS) * 4
-        tl.atomic_add(spots, tl.sum(c0, axis=0).to(tl.int32, bitcast=True), sem="relaxed")
-        tl.atomic_add(spots + 1, tl.sum(c1, axis=0).to(tl.int32, bitcast=True), sem="relaxed")
-        tl.atomic_add(spots + 2, tl.sum(c2, axis=0).to(tl.int32, bitcast=True), sem="relaxed")
-        tl.atomic_add(spots + 3, tl.sum(c3, axis=0).to(tl.int32, bitcast=True), sem="relaxed")
-        tl.atomic_add(own + 1536 + tl.arange(0, 256), counts, mask=counts > 0, sem="relaxed")
-        tl.atomic_max(own + 1792, tl.max(tl.max(largest, axis=1), axis=0), sem="relaxed")
-        tl.atomic_max(own + 1793, tl.max(worst, axis=0), sem="relaxed")
+        _publish(whole + place * WHOLE, group, c0, c1, c2, c3, counts, largest, worst, VECTORS)
 
 
-@triton.jit  # type: ignore[untyped-decorator]
-def finish_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0913
+@triton.jit
+def _add_up_positions(own, energy, chunks, part):
+    each = (chunks + 31) // 32
+    start = part * each
+    end = tl.minimum(start + each, chunks)
+    total = tl.zeros([1024], dtype=tl.float64)
+    while start < end:
+        chunk = start + tl.arange(0, 1024)
+        total += tl.load(energy + chunk, mask=chunk < end, other=0.0).to(tl.float64)
+        start += 1024
+    tl.store(own + part, tl.sum(total, axis=0))
+
+
+@triton.jit
+def _add_up_channels(own, energy, chunks, blocks, part):
+    column = part * 8 + tl.arange(0, 8)
+    sums = tl.zeros([128, 8], dtype=tl.float64)
+    line = tl.zeros([], dtype=tl.int64)
+    while line * blocks < chunks:
+        chunk = (line + tl.arange(0, 128)[:, None]) * blocks + column[None, :]
+        inside = (chunk < chunks) & (column[None, :] < blocks)
+        sums += tl.load(energy + chunk, mask=inside, other=0.0).to(tl.float64)
+        line += 128
+    tl.store(own + column, tl.sum(sums, axis=0), mask=column < blocks)
+
+
+@triton.jit
+def _take_elements(own, data, size, seed, KEPT: tl.constexpr, HALF: tl.constexpr):
+    for start in range(0, KEPT, 256):
+        number = start + tl.arange(0, 256)
+        at = _position(number, size, seed, KEPT)
+        inside = (number < KEPT) & (at < size)
+        if HALF == 0:
+            bits = tl.load(data + at, mask=inside, other=0)
+        else:
+            bits = tl.load(data + at // 2, mask=inside, other=0)
+            bits = (bits >> ((at % 2) * 16).to(tl.uint32)) & 0xFFFF
+        tl.store(own + number, bits.to(tl.int32, bitcast=True), mask=number < KEPT)
+
+
+@triton.jit
+def finish_kernel(
     table,
     partials,
     energies,
     figures,
     elements,
     seed,
-    KEPT: tl.constexpr,  # noqa: N803
-    HALF: tl.constexpr,  # noqa: N803
-    SLICES: tl.constexpr,  # noqa: N803
-    COLUMNS: tl.constexpr,  # noqa: N803
-    FIGURES: tl.constexpr,  # noqa: N803
+    KEPT: tl.constexpr,
+    HALF: tl.constexpr,
+    SLICES: tl.constexpr,
+    COLUMNS: tl.constexpr,
+    FIGURES: tl.constexpr,
 ):
     """Add up what `read_kernel` left of one tensor, in float64, and take its exact elements.
 
-    figures: (batch, FIGURES) float64: buckets (24, 64), positions (32), channels (512). elements: (batch, KEPT) int32,
-    raw bits. Programs: 24 for the buckets, 32 for positions, 64 for eight blocks of channels each, 1 for elements.
+    Programs: 24 for the buckets, 32 for positions, 64 for eight blocks of channels each, 1 for elements.
     """
     part = tl.program_id(0)
     row = table + tl.program_id(1).to(tl.int64) * COLUMNS
-    chunks = tl.load(row + 2)
-    energy = energies + tl.load(row + 3)
-    place = tl.load(row + 4)
-    blocks = tl.load(row + 5)
-    own = figures + place * FIGURES
-    lanes = tl.arange(0, 64)
+    chunks, place, blocks = tl.load(row + 2), tl.load(row + 4), tl.load(row + 5)
+    energy, own = energies + tl.load(row + 3), figures + place * FIGURES
     if part < 24:
+        lanes = tl.arange(0, 64)
         at = partials + (place * 24 + part) * SLICES * 64 + tl.arange(0, SLICES)[:, None] * 64 + lanes[None, :]
         tl.store(own + part * 64 + lanes, tl.sum(tl.load(at).to(tl.float64), axis=0))
     elif part < 56:
-        each = (chunks + 31) // 32
-        start = (part - 24) * each
-        end = tl.minimum(start + each, chunks)
-        total = tl.zeros([1024], dtype=tl.float64)
-        while start < end:
-            chunk = start + tl.arange(0, 1024)
-            total += tl.load(energy + chunk, mask=chunk < end, other=0.0).to(tl.float64)
-            start += 1024
-        tl.store(own + 1536 + part - 24, tl.sum(total, axis=0))
+        _add_up_positions(own + 1536, energy, chunks, part - 24)
     elif part < 120:
-        column = (part - 56) * 8 + tl.arange(0, 8)
         if (part - 56) * 8 < blocks:
-            sums = tl.zeros([128, 8], dtype=tl.float64)
-            line = tl.zeros([], dtype=tl.int64)
-            while line * blocks < chunks:
-                chunk = (line + tl.arange(0, 128)[:, None]) * blocks + column[None, :]
-                inside = (chunk < chunks) & (column[None, :] < blocks)
-                sums += tl.load(energy + chunk, mask=inside, other=0.0).to(tl.float64)
-                line += 128
-            tl.store(own + 1568 + column, tl.sum(sums, axis=0), mask=column < blocks)
+            _add_up_channels(own + 1568, energy, chunks, blocks, part - 56)
     else:
         data = tl.load(row).to(tl.pointer_type(tl.uint32))
-        size = tl.load(row + 6)
-        for start in range(0, KEPT, 256):
-            number = start + tl.arange(0, 256)
-            at = _position(number, size, seed, KEPT)
-            inside = (number < KEPT) & (at < size)
-            if HALF == 0:
-                bits = tl.load(data + at, mask=inside, other=0)
-            else:
-                bits = tl.load(data + at // 2, mask=inside, other=0)
-                bits = (bits >> ((at % 2) * 16).to(tl.uint32)) & 0xFFFF
-            tl.store(elements + place * KEPT + number, bits.to(tl.int32, bitcast=True), mask=number < KEPT)
+        _take_elements(elements + place * KEPT, data, tl.load(row + 6), seed, KEPT, HALF)
 
 
-@triton.jit  # type: ignore[untyped-decorator]
-def _position(number, size, seed, KEPT: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: N803
+@triton.jit
+def _position(number, size, seed, KEPT: tl.constexpr):
     """Give where the exact elements are, as `layout.element_positions`."""
     if size <= KEPT:
         at = number.to(tl.int64)

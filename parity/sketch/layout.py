@@ -69,7 +69,7 @@ def layout(first_run: int, seeds: Seeds, device: torch.device, lanes: int = LANE
     Slot w of run u goes to group (w + turn) mod 24: no two chunks of a run meet. With the three words of a chunk, lane
     s = j ^ mask goes to lane j, mask being the highest bits of the third word, as many as lanes have; its sign is minus
     where bit j / 2 % 16 + 16 * (s % 2) of low (j up to 31) or high is set; the weight of all is the third word with its
-    lowest bit set. So the signs of two neighbours in memory are 16 bits apart, as they are themselves in 16-bit formats.
+    lowest bit set. The signs of two neighbours in memory are 16 bits apart, as they themselves are in 16-bit formats.
     """
     run = torch.arange(first_run, first_run + RUNS, device=device).unsqueeze(1)
     group = torch.arange(GROUPS, device=device).unsqueeze(0)

@@ -1,5 +1,6 @@
 """Reads of many tensors, asked for as they are shown and fetched together."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import Protocol
 
@@ -66,7 +67,7 @@ def reads_for(device: torch.device, recipe: Recipe) -> Reads:
 
 
 @cache
-def _fused() -> "type[Reads] | None":
+def _fused() -> "Callable[[Recipe, torch.device], Reads] | None":
     try:
         # Imported here: it needs Triton, which comes with the CUDA builds of torch alone.
         from parity.sketch.fused import FusedReads

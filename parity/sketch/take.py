@@ -58,7 +58,7 @@ class _Shown(NamedTuple):
 
 
 class _Pass(NamedTuple):
-    """What was shown in a pass, the reads of each device, and the dtypes and shapes of the tensors by device and number."""
+    """What was shown in a pass, the reads of each device, and what tensors they are of, by device and number."""
 
     forward: Forward
     shown: list[_Shown]
