@@ -20,6 +20,7 @@ from parity.foreign.inputs_manifest import InputsManifest
 from parity.judge import Budgets
 from parity.report import Report
 from parity.run.record import RunResult
+from parity.sketch.capture import SketchRequest
 from parity.store import Manifest, WriteLimits
 from parity.taps import TapPlan
 from parity.trajectory import StepTaps
@@ -82,7 +83,8 @@ class GateOutcome:
 class CaptureRequest:
     """What `ltx-parity capture` asks for: one case of one implementation in one precision, to one dump.
 
-    `statistics`: to a document of fingerprints, without tensors; then there is nothing to limit.
+    `side` is empty for the candidate. `statistics`: to a document of fingerprints, without tensors; then there is
+    nothing to limit. `sketch`: to a sketch, whose limits are its own. `config` is what the case's must be.
     """
 
     case: str
@@ -95,6 +97,8 @@ class CaptureRequest:
     device: str = "cpu"
     release: str | None = None
     statistics: bool = False
+    sketch: SketchRequest | None = None
+    config: str | None = None
 
 
 @dataclass(frozen=True)

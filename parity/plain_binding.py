@@ -39,6 +39,7 @@ from parity.run.judging import Bar, judge_forward
 from parity.run.oracle import DriftOracle, LiveOracle, Oracle, RecordedOracle
 from parity.run.record import CaseResult, RunResult
 from parity.run.statistics import Statistics, StatisticsVisitor, require_suffix, take_statistics, write_statistics
+from parity.sketch.capture import Sitting, record_sketch
 from parity.store import DroppedTap, Dump, DumpWriter, Manifest, content_hash
 from parity.store.bits import dtype_name
 from parity.taps import Catalogue, TapPlan
@@ -151,12 +152,20 @@ class PlainBinding(OfLargeModels):
     def capture(self, request: CaptureRequest, progress: Progress = silent) -> Manifest:
         """Record a case of one side, or with `statistics` the figures of its taps."""
         self._refuse_elsewhere("capture", request.device, request.release)
-        side, dtype = _known("side", request.side, self.sides), _DTYPES[_known("dtype", request.dtype, _DTYPES)]
+        self._refuse_first("capture", {"--config": request.config is not None})
+        side, dtype = (
+            _known("side", request.side or SIDES[0], self.sides),
+            _DTYPES[_known("dtype", request.dtype, _DTYPES)],
+        )
+        forwards, model = self._forwards(request.case, dtype), self._model(side, dtype)
         if request.statistics:
-            return self._statistics(request, side, dtype)
-        forwards = self._forwards(request.case, dtype)
+            return self._statistics(request, model, forwards)
+        if request.sketch is not None:
+            told = self._manifest(request.case, dtype, side, request.command)
+            sitting = Sitting(model, forwards, request.selection, request.sketch)
+            return record_sketch(sitting, told, request.output, progress)
         kept = set(request.selection.names(name for forward in forwards for name in forward.plan.names))
-        model, dropped = self._model(side, dtype), []
+        dropped = []
         with DumpWriter(request.output, request.limits) as writer:
             for done, forward in enumerate(forwards):
                 progress(f"capture {forward.name}", done, len(forwards))
@@ -165,23 +174,21 @@ class PlainBinding(OfLargeModels):
                         continue
                     part = request.selection.cut(tensor)
                     if part.shape != tensor.shape:
-                        cut = f"first {part.shape[1]} of {tensor.shape[1]} tokens"
-                        dropped.append(DroppedTap(name, cut))
+                        dropped.append(DroppedTap(name, f"first {part.shape[1]} of {tensor.shape[1]} tokens"))
                     writer.write(name, part)
             writer.set_manifest(self._manifest(request.case, dtype, side, request.command, tuple(dropped)))
         with Dump.open(request.output) as dump:
             return dump.manifest
 
-    def _statistics(self, request: CaptureRequest, side: str, dtype: torch.dtype) -> Manifest:
+    def _statistics(self, request: CaptureRequest, model: Implementation, forwards: list[Forward]) -> Manifest:
         require_suffix(request.output)
-        forwards, model = self._forwards(request.case, dtype), self._model(side, dtype)
-        names = request.selection.names(name for forward in forwards for name in forward.plan.names)
-        visitor = StatisticsVisitor(request.selection, frozenset(names))
+        declared = (name for forward in forwards for name in forward.plan.names)
+        visitor = StatisticsVisitor(request.selection, frozenset(request.selection.names(declared)))
         for forward in forwards:
             take_statistics(model, forward, visitor)
         taps = visitor.taken.finish()
-        found = self._manifest(request.case, dtype, side, request.command, tuple(visitor.cut))
-        found = replace(found, tap_count=len(taps))
+        dtype, cut = _DTYPES[request.dtype], tuple(visitor.cut)
+        found = replace(self._manifest(request.case, dtype, model.name, request.command, cut), tap_count=len(taps))
         write_statistics(Statistics(found, taps), request.output)
         return found
 
@@ -333,15 +340,13 @@ class PlainBinding(OfLargeModels):
     def _manifest(
         self, case: str, dtype: torch.dtype, side: str, command: str, dropped: tuple[DroppedTap, ...] = ()
     ) -> Manifest:
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self.weights().items()):
-            digest.update(f"{name}\0{content_hash(tensor)}\0".encode())
+        hashed = "".join(f"{name}\0{content_hash(tensor)}\0" for name, tensor in sorted(self.weights().items()))
         return Manifest(
             producer=side,
             release=self.release,
             commit=None,
             case=case,
-            checkpoint_sha256=digest.hexdigest(),
+            checkpoint_sha256=hashlib.sha256(hashed.encode()).hexdigest(),
             input_sha256={
                 f"{forward.name}.{name}": content_hash(tensor)
                 for forward in self._forwards(case, dtype)
@@ -370,8 +375,7 @@ class PlainBinding(OfLargeModels):
 
 
 def _known(what: str, name: str, known: Iterable[str]) -> str:
-    listed = list(known)
-    if name not in listed:
+    if name not in (listed := list(known)):
         raise BadInputError(f"{what} {name!r}", "unknown", f"one of {', '.join(listed) or 'none'}", "choose one")
     return name
 

@@ -11,6 +11,8 @@ from parity.capture import Selection
 from parity.cli.options import commas, positive, size
 from parity.cli.screen import Screen
 from parity.errors import BadInputError, ExitCode
+from parity.sketch.capture import SketchRequest
+from parity.sketch.recipe import DEFAULT
 from parity.store import WriteLimits
 
 
@@ -21,6 +23,7 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("output", type=Path, metavar="DUMP", help="the dump to write: .h5 or .safetensors")
     parser.add_argument("--case", required=True, help="the case to run (see `ltx-parity run --list`)")
+    parser.add_argument("--config", metavar="NAME", help="what the case's configuration must be (default: any)")
     parser.add_argument("--side", required=True, help="port, or official for the running reference")
     parser.add_argument("--dtype", default="bfloat16", help="working precision (default: %(default)s)")
     parser.add_argument("--release", help="the reference's release (default: the installed one)")
@@ -31,6 +34,11 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--max-tokens", type=positive, help="keep only the first tokens of each tensor")
     parser.add_argument("--statistics", action="store_true",
                         help="keep figures of each tensor and no tensors: DUMP is then .json")  # fmt: skip
+    parser.add_argument("--sketch", action="store_true",
+                        help="keep sketches and no tensors: DUMP is then .sketch.safetensors")  # fmt: skip
+    parser.add_argument(
+        "--elements", type=positive, help="with --sketch: exact elements of each tensor (default: 1024)"
+    )
     parser.set_defaults(act=act)
 
 
@@ -47,9 +55,10 @@ def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
         device=arguments.device,
         release=arguments.release,
         statistics=arguments.statistics,
+        sketch=_sketch(arguments),
+        config=arguments.config,
     )
-    if request.statistics and arguments.max_bytes is not None:
-        raise BadInputError("capture", "--max-bytes with --statistics", "one of the two: figures are small", "drop one")
+    _require_consistent(arguments)
     with screen.progress() as progress:
         manifest = load_binding(arguments.model).capture(request, progress)
     if arguments.json:
@@ -57,5 +66,24 @@ def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
     else:
         cut = f", {len(manifest.dropped)} left out or cut by limits" if manifest.dropped else ""
         nbytes = arguments.output.stat().st_size
-        screen.line(f"{arguments.output}: {manifest.tap_count} taps of {manifest.case}, {nbytes:,} bytes{cut}")
+        taps = f"sketch of {manifest.case}" if arguments.sketch else f"{manifest.tap_count} taps of {manifest.case}"
+        screen.line(f"{arguments.output}: {taps}, {nbytes:,} bytes{cut}")
     return ExitCode.WITHIN_BUDGET
+
+
+def _sketch(arguments: argparse.Namespace) -> SketchRequest | None:
+    if not arguments.sketch:
+        return None
+    recipe = DEFAULT if arguments.elements is None else DEFAULT._replace(elements=arguments.elements)
+    return SketchRequest(recipe) if arguments.max_bytes is None else SketchRequest(recipe, arguments.max_bytes)
+
+
+def _require_consistent(arguments: argparse.Namespace) -> None:
+    limited, sketch = arguments.max_bytes is not None, arguments.sketch
+    for asked, got, expected in (
+        (arguments.statistics and limited, "--max-bytes with --statistics", "one of the two: figures are small"),
+        (arguments.statistics and sketch, "--sketch with --statistics", "one of the two"),
+        (arguments.elements is not None and not sketch, "--elements without --sketch", "both, or neither"),
+    ):
+        if asked:
+            raise BadInputError("capture", got, expected, "drop one")

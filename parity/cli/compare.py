@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from parity.binding import Binding, load_binding
-from parity.cli import outcome
+from parity.cli import compare_sketch, outcome
 from parity.cli.screen import Screen
 from parity.errors import BadInputError, ExitCode
 from parity.foreign.files import ForeignFile
@@ -14,6 +14,7 @@ from parity.foreign.mapping import TapMapping
 from parity.judge import Budgets
 from parity.run.dumps import DumpPair, compare_dumps
 from parity.run.record import RunResult
+from parity.sketch.file import is_sketch
 from parity.store import Dump
 
 
@@ -33,6 +34,7 @@ def add_parser(verbs: Any) -> None:
         help="the candidate's dump; with --mapping, what a foreign port wrote",
     )
     parser.add_argument("--live", action="store_true", help="run the port now, instead of reading a second dump")
+    parser.add_argument("--device", help="with a sketch and --live: where the port runs, cpu or cuda (default: cpu)")
     parser.add_argument("--suite", default="recorded", help="the budgets to hold two dumps to (default: %(default)s)")
     parser.add_argument("--mapping", type=Path, metavar="MAP.toml",
                         help="which tensors of CANDIDATE are which taps (see docs/MAPPING.md)")  # fmt: skip
@@ -46,17 +48,15 @@ def add_parser(verbs: Any) -> None:
 def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
     """Compare, report, and give the verdict as an exit code."""
     binding = load_binding(arguments.model)
+    _require_one_candidate(arguments)
+    if any(is_sketch(path) for path in (arguments.reference, arguments.candidate) if path is not None):
+        return compare_sketch.act(binding, _budgets(arguments, binding), arguments, screen)
     return outcome.deliver(_result(binding, arguments, screen), binding.bands(), arguments, screen)
 
 
 def _result(binding: Binding, arguments: argparse.Namespace, screen: Screen) -> RunResult:
-    if arguments.live == (arguments.candidate is not None):
-        raise BadInputError(
-            "compare",
-            "both a second dump and --live" if arguments.live else "one dump",
-            "two dumps, or one dump and --live",
-            "give one of the two",
-        )
+    if arguments.device is not None:
+        raise BadInputError("compare", "--device without a sketch", "a sketch and --live", "leave it out")
     if arguments.live:
         _refuse_with_live(arguments)
         with screen.progress() as progress:
@@ -73,6 +73,16 @@ def _result(binding: Binding, arguments: argparse.Namespace, screen: Screen) -> 
     if arguments.budgets is not None:
         budgets.refuse_unused(arguments.suite)
     return result
+
+
+def _require_one_candidate(arguments: argparse.Namespace) -> None:
+    if arguments.live == (arguments.candidate is not None):
+        raise BadInputError(
+            "compare",
+            "both a second dump and --live" if arguments.live else "one dump",
+            "two dumps, or one dump and --live",
+            "give one of the two",
+        )
 
 
 def _foreign(binding: Binding, arguments: argparse.Namespace, reference: Dump, budgets: Budgets) -> RunResult:

@@ -11,8 +11,16 @@ from rich.text import Text
 from parity.binding import load_binding
 from parity.cli.screen import Screen
 from parity.errors import BadInputError, ExitCode
-from parity.store import Dump
+from parity.metrics import codec
+from parity.report.numbers import plain
+from parity.report.sheets import Column, Sheet
+from parity.report.terminal import print_sheet
+from parity.sketch.file import is_sketch, read_sketch
+from parity.sketch.row import Row
+from parity.store import Dump, Manifest
 from parity.store.bits import dtype_name
+
+_FIGURES = ("norm", "largest", "not finite")
 
 
 def add_parser(verbs: Any) -> None:
@@ -39,6 +47,9 @@ def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
             for name in names:
                 screen.line(name)
         return ExitCode.WITHIN_BUDGET
+    if is_sketch(arguments.dump):
+        _show_sketch(arguments, screen)
+        return ExitCode.WITHIN_BUDGET
     with Dump.open(arguments.dump) as dump:
         if arguments.verify:
             dump.verify()
@@ -56,10 +67,45 @@ def _entry(dump: Dump, name: str) -> dict[str, object]:
     return {"shape": list(entry.shape), "dtype": dtype, "sha256": entry.sha256, "bytes": entry.nbytes}
 
 
-def _print(dump: Dump, names: list[str], screen: Screen) -> None:
-    for key, value in dump.manifest.to_json().items():
+def _show_sketch(arguments: argparse.Namespace, screen: Screen) -> None:
+    # Every hash has been checked once it is read.
+    sketch = read_sketch(arguments.dump)
+    rows = {name: sketch.row(name) for name in sketch.taps if fnmatchcase(name, arguments.pattern)}
+    if arguments.json:
+        taps = {name: _sketched(row) for name, row in rows.items()}
+        screen.json({"manifest": sketch.manifest.to_json(), "taps": taps})
+        return
+    _print_manifest(sketch.manifest, screen)
+    screen.line(f"distinct tensors: {len(sketch.rows)} of {len(sketch.taps)} taps")
+    columns = (*(Column(name, False) for name in ("tap", "dtype", "shape", "digest")), *map(Column, _FIGURES))
+    print_sheet(screen.out, Sheet("Taps", columns, [_cells(name, row) for name, row in rows.items()]))
+
+
+def _cells(name: str, row: Row) -> tuple[str, ...]:
+    shape, dtype = "x".join(map(str, row.shape)) or "scalar", dtype_name(row.dtype)
+    return plain(name), dtype, shape, row.digest.hex(), f"{row.norm:.6g}", f"{row.largest:.6g}", str(sum(row.nonfinite))
+
+
+def _sketched(row: Row) -> dict[str, object]:
+    return {
+        "shape": list(row.shape),
+        "dtype": dtype_name(row.dtype),
+        "digest": row.digest.hex(),
+        "norm": codec.encode(row.norm),
+        "largest": row.largest,
+        "nonfinite": list(row.nonfinite),
+        "elements": row.elements.size // row.dtype.itemsize,
+    }
+
+
+def _print_manifest(manifest: Manifest, screen: Screen) -> None:
+    for key, value in manifest.to_json().items():
         many = key == "input_sha256" and isinstance(value, dict)
         screen.line(f"{key}: {len(value)} inputs" if many else f"{key}: {value}")  # type: ignore[arg-type]
+
+
+def _print(dump: Dump, names: list[str], screen: Screen) -> None:
+    _print_manifest(dump.manifest, screen)
     table = Table("tap", "dtype", "shape", "sha256", box=None)
     for name in names:
         entry = dump.entry(name)

@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
@@ -42,7 +43,7 @@ from parity.ltx23.generation import CASE as GENERATION
 from parity.ltx23.generation import Groups
 from parity.ltx23.numerics import VARIANTS
 from parity.ltx23.operations import operations
-from parity.ltx23.recording import SIDES, record, record_statistics, require_current
+from parity.ltx23.recording import SIDES, record, record_sketched, record_statistics, require_current
 from parity.ltx23.stage import Case
 from parity.ltx23.stages import CASES, FAULTS, STAGES, Choice, budgets_of_all_stages, chosen_cases
 from parity.ltx23.suites import LIVE_SUITES, SUITES, Job, jobs
@@ -131,12 +132,17 @@ class LTX23:
 
     def capture(self, request: CaptureRequest, progress: Progress = silent) -> Manifest:
         """Record a case of the port or of the running official code."""
+        request = replace(request, side=request.side or SIDES[0])
         if request.side not in SIDES:
             raise BadInputError(f"side {request.side!r}", "unknown", f"one of {', '.join(SIDES)}", "choose one")
-        case, dtype = _one(request.case, request.dtype)
+        case, dtype = _one(request.case, request.dtype, resident=True)
+        if request.config not in (None, case.config):
+            raise BadInputError(
+                f"case {case.id!r}", f"config {case.config}", str(request.config), "choose another case"
+            )
         release = known_release(request.release) or installed() or PROVEN_LIVE
         with World(device_named(request.device), release=release) as world:
-            write = record_statistics if request.statistics else record
+            write = record_sketched if request.sketch else record_statistics if request.statistics else record
             return write(request, case, dtype, world, progress)
 
     def operations(self) -> Operations:
@@ -267,8 +273,8 @@ def _bench(request: RunRequest) -> Bench:
     )
 
 
-def _one(case: str, dtype: str) -> tuple[Case, torch.dtype]:
-    (chosen,) = chosen_cases(Choice(ids=(case,)))
+def _one(case: str, dtype: str, resident: bool = False) -> tuple[Case, torch.dtype]:
+    (chosen,) = chosen_cases(Choice(ids=(case,), lockstep=resident))
     return chosen, dtype_named(dtype)
 
 

@@ -6,6 +6,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 
 import torch
@@ -18,6 +19,8 @@ from parity.metrics import engine_name
 from parity.run.dumps import require_same_origin
 from parity.run.forward import Forward, Implementation, observe
 from parity.run.statistics import Statistics, StatisticsVisitor, require_suffix, take_statistics, write_statistics
+from parity.sketch.capture import Sitting, record_sketch
+from parity.sketch.file import require_suffix as require_sketch_name
 from parity.store import DroppedTap, Dump, DumpWriter, Manifest, content_hash
 from parity.store.bits import dtype_name
 from reference_dumps.lock import locked
@@ -88,6 +91,33 @@ def record_statistics(
     found = replace(told, tap_count=len(taps), extra=extra)
     write_statistics(Statistics(found, taps), request.output)
     return found
+
+
+def record_sketched(
+    request: CaptureRequest, case: Case, dtype: torch.dtype, world: World, progress: Progress
+) -> Manifest:
+    """Run a case and write its sketch, whole or not at all."""
+    assert request.sketch is not None
+    require_sketch_name(request.output)
+    implementation, forwards = _implementation(request, case, dtype, world), world.forwards(case, dtype)
+    told = manifest(world, case, dtype, request.side, request.command)
+    found = replace(told, extra={**told.extra, **_regeneration(request.side, case, world)})
+    sitting = Sitting(implementation, forwards, request.selection, request.sketch)
+    return record_sketch(sitting, found, request.output, progress)
+
+
+def _regeneration(side: str, case: Case, world: World) -> dict[str, str]:
+    """Say what else it takes to do the same again: recipes of weights and inputs, packages, GPU."""
+    packages = ("ltx-parity", "numpy", *(("ltx-core",) if side == "official" else ()))
+    told = {
+        "config": case.config,
+        "weights": world.made_from(case),
+        "inputs": f"drawn from seed {world.inputs}",
+        "packages": ", ".join(f"{package} {metadata.version(package)}" for package in packages),
+    }
+    if world.device.type == "cuda":
+        told["gpu"] = f"{torch.cuda.get_device_name(world.device)}, CUDA {torch.version.cuda}"
+    return told
 
 
 def _implementation(request: CaptureRequest, case: Case, dtype: torch.dtype, world: World) -> Implementation:

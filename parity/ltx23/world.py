@@ -108,6 +108,10 @@ class World:
             self._weights[path] = ResidentWeights(spec, path, self.device, self.share_weights)
         return path
 
+    def made_from(self, case: Case) -> str:
+        """Say from what the weights of the case's checkpoint can be made again: seed, profile, components, versions."""
+        return _spec(case, None).metadata()["synthetic"]
+
     def files(self, case: Case, edits: Mapping[str, Any] | None = None) -> dict[str, Path]:
         """Give every file that the case's implementations are loaded from."""
         found = {"checkpoint": self.checkpoint(case, edits)}

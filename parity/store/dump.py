@@ -15,6 +15,9 @@ from parity.store.layout import Index
 from parity.store.manifest import Manifest
 from parity.store.refusal import refusing, shown, unreadable
 
+TENSORS = "tensors"
+"""The kind of a dump that says nothing of its kind: the taps themselves."""
+
 _PROOF_BYTES = 2**24
 
 
@@ -66,8 +69,8 @@ class Dump:
         self._proved: set[str] = set()
 
     @staticmethod
-    def open(path: Path | str) -> "Dump":
-        """Open the dump at `path`; BadInputError in one line for anything that is not a whole dump."""
+    def open(path: Path | str, kind: str = TENSORS) -> "Dump":
+        """Open the dump at `path`; BadInputError in one line for anything that is not a whole dump of that kind."""
         path = Path(path)
         with refusing(path, "opening"):
             if not path.is_file():
@@ -76,6 +79,7 @@ class Dump:
         try:
             manifest, index = file.sealed().opened(str(path))
             file.check(index)
+            _require_kind(path, manifest, kind)
             return Dump(path, file, manifest, index)
         except BaseException:
             file.close()
@@ -155,3 +159,14 @@ def _pieces(source: DumpSource, entry: Entry) -> Iterator[torch.Tensor]:
     step = _PROOF_BYTES // entry.dtype.itemsize
     for start in range(0, elements, step):
         yield source.read(start, min(start + step, elements))
+
+
+def _require_kind(path: Path, manifest: Manifest, kind: str) -> None:
+    found = manifest.extra.get("kind", TENSORS)
+    if found != kind:
+        raise BadInputError(
+            str(path),
+            f"a dump of the kind {shown(found)}",
+            f"one of {kind}",
+            "give another file, or name it by its kind",
+        )

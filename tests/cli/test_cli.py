@@ -26,9 +26,9 @@ FLAGS = {
     "gate": "--attention --certificates --details --device --dtype --help --history --html --jobs --json --model "
     "--output --quiet --release",
     "calibrate": "--case --dtype --help --jobs --json --lock --model --output --quiet --runs --stage --tighten",
-    "capture": "--case --device --dtype --help --json --max-bytes --max-tokens --model --quiet --release --side "
-    "--statistics --taps",
-    "compare": "--across-releases --budgets --details --help --history --html --json --live --mapping --model "
+    "capture": "--case --config --device --dtype --elements --help --json --max-bytes --max-tokens --model --quiet "
+    "--release --side --sketch --statistics --taps",
+    "compare": "--across-releases --budgets --details --device --help --history --html --json --live --mapping --model "
     "--output --quiet --suite",
     "inputs": "--case --check --dtype --given --help --json --model --output --pass --quiet --release --taps",
     "map": "--help --json --model --output --quiet --tolerance",
