@@ -10,7 +10,7 @@ from torch import Tensor
 from parity.capture import Visitor, as_another_side
 from parity.errors import IncompleteError
 
-MOST_PENDING_BYTES = 8 * 2**30
+MOST_PENDING_BYTES = 24 * 2**30
 """What the reference may show ahead of the candidate before the two are said to go different ways."""
 
 

@@ -121,4 +121,13 @@ AUDIO_VAE_CASES = (
         config="ltx-2.3-22b",
         real_size=True,
     ),
+    _case(
+        "full",
+        "the 126 latent frames of five seconds",
+        lambda s: [_decode(s, "decode", 126)],
+        config="ltx-2.3-22b",
+        dtypes=(torch.bfloat16,),
+        real_size=True,
+        thorough=True,
+    ),
 )

@@ -86,12 +86,12 @@ def _features(setting: Setting) -> list[TextPass]:
     return [TextPass("pass_features", Part.FEATURES, states=_hidden(setting, "features", *mask.shape), mask=mask)]
 
 
-def _alone(stream: str) -> Callable[[Setting], list[TextPass]]:
+def _alone(stream: str, length: int = _LENGTH, text: int = 37) -> Callable[[Setting], list[TextPass]]:
     def build(setting: Setting) -> list[TextPass]:
         part = setting.config.transformer
         dim = part.inner_dim if stream == "video" else part.audio_inner_dim
-        features = _normal(f"alone.{stream}", 1, _LENGTH, dim)
-        return [TextPass(f"pass_{stream}", Part(stream), states=features, mask=_left_padded(_LENGTH, 37))]
+        features = _normal(f"alone.{stream}", 1, length, dim)
+        return [TextPass(f"pass_{stream}", Part(stream), states=features, mask=_left_padded(length, text))]
 
     return build
 
@@ -201,5 +201,17 @@ TEXT_CASES = (
         components=("audio_connector",),
         options={"part": Part.AUDIO},
         **_REAL,
+    ),
+    *(
+        _case(
+            f"text-full-{stream}",
+            f"the {stream} connector over the 1,024 tokens of a prompt, of which 211 are text",
+            _alone(stream, 1024, 211),
+            components=(f"{stream}_connector",),
+            options={"part": part},
+            thorough=True,
+            **_REAL,
+        )
+        for stream, part in (("video", Part.VIDEO), ("audio", Part.AUDIO))
     ),
 )

@@ -80,4 +80,13 @@ UPSAMPLER_CASES = (
         config="ltx-2.3-22b",
         real_size=True,
     ),
+    _case(
+        "full",
+        "121 frames of 512x768, as between the stages of a clip of 1024x1536",
+        (16, 16, 24),
+        config="ltx-2.3-22b",
+        dtypes=(torch.bfloat16,),
+        real_size=True,
+        thorough=True,
+    ),
 )

@@ -101,6 +101,11 @@ _SHALLOW = {
     ],
 }
 
+_FULL: dict[str, Row] = {
+    release: ("tiles", Does.DECODE_TILES, (1, 16, 32, 48), Tiles(None, None, counts, default=True))
+    for release, counts in {"1.0.0": (3, 4, 4), "1.2.0": (2, 3, 3)}.items()
+}
+
 VIDEO_VAE_CASES = (
     _case(
         "small",
@@ -205,5 +210,16 @@ VIDEO_VAE_CASES = (
         components=("video_decoder",),
         options={"halves": ("decoder",)},
         real_size=True,
+    ),
+    Case(
+        "vae-full",
+        "121 frames of 1024x1536, in the tiles of the release's pipelines",
+        lambda setting: _builder("full", [_FULL[setting.release]], False)(setting),
+        config="ltx-2.3-22b",
+        components=("video_decoder",),
+        options={"halves": ("decoder",)},
+        dtypes=(torch.bfloat16,),
+        real_size=True,
+        thorough=True,
     ),
 )

@@ -114,4 +114,13 @@ VOCODER_CASES = (
         config="ltx-2.3-22b",
         real_size=True,
     ),
+    _case(
+        "vocoder-full",
+        "the 501 mel frames of five seconds",
+        _Clip("five_seconds", frames=501),
+        config="ltx-2.3-22b",
+        dtypes=(torch.bfloat16,),
+        real_size=True,
+        thorough=True,
+    ),
 )
