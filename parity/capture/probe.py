@@ -47,6 +47,8 @@ class Probe:
         self._sites = plan.call_sites.get(implementation, ())
         self._callers = frozenset(path for site in self._sites for path in site.calls)
         self._exit = ExitStack()
+        # While a visitor looks, what it calls for itself is no part of the pass.
+        self._showing = False
         self._require_modules()
 
     def _require_modules(self) -> None:
@@ -185,7 +187,10 @@ class Probe:
                 "declare both calls, or give the passes different scopes",
             )
         self._seen.add(name)
-        return self._visitor.visit(name, value)
+        self._showing = True
+        new = self._visitor.visit(name, value)
+        self._showing = False
+        return new
 
     @contextmanager
     def _patched(self, site: CallSite) -> Iterator[None]:
@@ -201,8 +206,8 @@ class Probe:
         signature = _signature(original) if any(w.port.side is Side.IN for w in taken) else None
 
         def watched_call(*args: Any, **kwargs: Any) -> Any:
-            # Another implementation may be running beside this one, and use the same function.
-            if _SIDE.get() is not self._side:
+            # Another implementation may be running beside this one, and use the same function, or the visitor may.
+            if self._showing or _SIDE.get() is not self._side:
                 return original(*args, **kwargs)
             watched = self._call(site)
             inputs = [w for w in watched if w.port.side is Side.IN]

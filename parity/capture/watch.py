@@ -52,8 +52,10 @@ class Watch(Probe):
     def _whole_output(self, name: str, forward: _Forward, *args: Any, **kwargs: Any) -> Any:
         output = forward(*args, **kwargs)
         # As `_show_unchanged`, without its call: most taps are of this kind.
+        self._showing = True
         if name in self._seen or not isinstance(output, Tensor) or self._visitor.visit(name, output) is not None:
             self._refuse(name, output)
+        self._showing = False
         self._seen.add(name)
         return output
 
@@ -78,8 +80,10 @@ class Watch(Probe):
         return self._parts(parts[index] if index in parts else parts[None], forward, *args, **kwargs)
 
     def _show_unchanged(self, name: str, value: Any) -> None:
+        self._showing = True
         if name in self._seen or not isinstance(value, Tensor) or self._visitor.visit(name, value) is not None:
             self._refuse(name, value)
+        self._showing = False
         self._seen.add(name)
 
     def _refuse(self, name: str, value: Any) -> None:

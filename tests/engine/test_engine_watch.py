@@ -160,3 +160,24 @@ def test_several_passes_may_be_watched_and_each_must_be_whole(kind):
             probe.next_pass()
         root.blocks[1](tokens)
     assert seen == ["scale", "a", "b", "a", "b", "a", "b"]
+
+
+@pytest.mark.parametrize("kind", [Watch, Probe])
+def test_what_a_visitor_calls_for_itself_is_no_part_of_the_pass(kind):
+    """A visitor may use the very function that is watched: padding, say, to read a tensor in whole blocks."""
+
+    class Using:
+        def __init__(self):
+            self.seen = {}
+
+        def visit(self, name, tensor):
+            self.seen[name] = float(engine_cases.doubled(tensor).sum())
+
+    plan = plan_of(
+        {"a": "::doubled@first>out", "b": "::doubled@second>out", "c": "parts.0>out", "d": "parts.0>in.a"},
+        [("doubled", DOUBLED, {"": ("first", "second")})],
+    )
+    module, visitor = Caller((3.0,), Shapes(lambda a: a)), Using()
+    with kind(module, "own", plan, visitor):
+        module(torch.ones(2))
+    assert visitor.seen == {"a": 12.0, "d": 12.0, "c": 12.0, "b": 36.0}

@@ -7,7 +7,7 @@ from parity.sketch.plain import read_plain
 from parity.sketch.reads import reads_for
 from parity.sketch.recipe import Recipe
 
-pytestmark = pytest.mark.gpu
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")]
 
 RECIPE = Recipe(seed=7, elements=250)
 CUDA = torch.device("cuda")
