@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from parity.errors import BadInputError
-from parity.sketch.read import EXPONENTS, POSITION_BLOCKS, channel_blocks
+from parity.sketch.read import EXPONENTS, POSITION_BLOCKS, channel_blocks, counted_elements
 from parity.sketch.recipe import BUCKETS
 from parity.sketch.row import DIGEST_BYTES, MOST_STEPS, Row
 from parity.store import strict_json
@@ -182,8 +182,8 @@ def _require_consistent(row: Row, where: str) -> None:
     wrong = {
         "a negative figure or NaN": any(not figure >= 0 for figure in finite),
         "an infinite largest magnitude": math.isinf(row.largest),
-        f"{counts} exponents": counts != row.size,
-        "counts of what is not finite": min(row.nonfinite) < 0 or sum(row.nonfinite) != row.exponents[EXPONENTS - 1],
+        f"{counts} exponents": counts != counted_elements(row.size),
+        "counts of what is not finite": min(row.nonfinite) < 0 or sum(row.nonfinite) < row.exponents[EXPONENTS - 1],
         "buckets without a scale": bool(row.buckets.any()) and not 0 < row.scale < math.inf,
     }
     for got in (what for what, is_so in wrong.items() if is_so):
