@@ -4,6 +4,7 @@
 the port on one thread; `--case all` takes the whole tiny suite. msprobe (`pip install mindstudio-probe`) is left out
 where it is not installed; it takes its statistics of every module, and writes them to a folder.
 
+- sketches: read and fetched, not written.
 - statistics: installed for one forward and removed again; "kept on": installed once for many.
 - no-op hooks, copying hooks: on every tapped module, installed and removed likewise.
 - recording: a copy of every tap, by the hooks that can also force values.
@@ -33,6 +34,8 @@ from parity.ltx23.stages import Choice, chosen_cases, stage_of
 from parity.ltx23.world import World
 from parity.run.forward import Forward, Implementation
 from parity.run.statistics import StatisticsVisitor
+from parity.sketch.recipe import DEFAULT as DEFAULT_RECIPE
+from parity.sketch.take import SketchVisitor
 from parity.store.bits import dtype_name
 
 DEFAULT = "guided-b1,text-small,denoise-small,upsampler-small,vae-small,audio-vae-small,vocoder-small"
@@ -73,6 +76,14 @@ def _hooks(implementation: Implementation, forward: Forward, hook: Callable[...,
 
 def _statistics(implementation: Implementation, forward: Forward) -> AbstractContextManager[object]:
     return Watch(implementation.root, implementation.name, forward.plan, StatisticsVisitor())
+
+
+@contextmanager
+def _sketches(implementation: Implementation, forward: Forward) -> Iterator[None]:
+    visitor = SketchVisitor(DEFAULT_RECIPE, frozenset(forward.plan.names))
+    with Watch(implementation.root, implementation.name, forward.plan, visitor):
+        yield
+    visitor.finish()
 
 
 def _recording(implementation: Implementation, forward: Forward) -> AbstractContextManager[object]:
@@ -225,6 +236,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 WAYS: dict[str, Watching] = {
     "statistics": _statistics,
+    "sketches": _sketches,
     "no-op hooks": _plain_hooks,
     "copying hooks": _copying_hooks,
     "recording": _recording,

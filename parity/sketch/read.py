@@ -23,7 +23,7 @@ class SketchRead(NamedTuple):
     """What is read of a tensor; nothing here has been waited for.
 
     buckets: (24, 64) float64 or float32, sums of signed elements; what is not finite counts as 0.
-    checks: (24, 64) int64, sums modulo 2**32 of weighted words, as `plain.read_plain` says.
+    checks: (24, 64) int64 from 0 to 2**32 - 1, or int32 with the same low bits: as `plain.read_plain` says.
     positions: (32,) float64, sums of squares of the ranges of `energy_sums`; channels: of the blocks of 64 channels,
     none where the last axis is no multiple of 64.
     exponents: (256,) int64, counted elements by the exponent bits of their float32; 255 counts what is not finite.

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fuzz import content, hdf5_checksum, hdf5_parts, json_text, safetensors_parts, seeds, toml_text
+from fuzz import content, hdf5_checksum, hdf5_parts, json_text, safetensors_parts, seeds, sketch_parts, toml_text
 from fuzz.case import Reader
 from fuzz.port_files import PORT_READERS
 from fuzz.sayings import same_document
@@ -14,6 +14,7 @@ from parity.judge import Budgets
 from parity.metrics import codec
 from parity.report import read_report, to_document
 from parity.run.statistics import read_statistics
+from parity.sketch.file import read_sketch
 from parity.store import Dump
 from parity.taps import Catalogue
 from parity.taps.catalogue import Item
@@ -32,6 +33,14 @@ def _dump(path: Path) -> Any:
         dump.verify()
         entries = [(name, dump.entry(name)) for name in dump.names]
         return dump.manifest.to_json(), [(n, str(e.dtype), e.shape, e.sha256) for n, e in entries]
+
+
+def _sketch(path: Path) -> Any:
+    found = read_sketch(path)
+    rows = [(str(r.dtype), r.shape, r.digest, r.scale, r.norm, r.largest, r.nonfinite) for r in found.rows]
+    arrays = [(r.buckets, r.exponents, r.positions, r.channels, r.elements) for r in found.rows]
+    raw = [tuple(array.tobytes() for array in of_row) for of_row in arrays]
+    return found.manifest.to_json(), found.recipe, found.sums, found.patterns, dict(found.taps), rows, raw
 
 
 def _dump_says(raw: bytes, found: Any) -> bool:
@@ -108,6 +117,16 @@ _ENGINE = (
         sealed=True,
         forgeries=(safetensors_parts.forged,) * 3,
         command=lambda path: (parity_main, ["show", str(path), "--verify", "--json"]),
+    ),
+    Reader(
+        "a.sketch.safetensors",
+        seeds.sketches,
+        (*_SAFETENSORS, *content.ANY_BYTES),
+        _sketch,
+        _dump_says,
+        sealed=True,
+        forgeries=(*(safetensors_parts.forged,) * 3, *(sketch_parts.forged,) * 6),
+        command=lambda path: (parity_main, ["show", str(path), "--json"]),
     ),
     Reader("statistics.json", seeds.statistics, _JSON, _statistics, _statistics_say),
     Reader(

@@ -25,6 +25,11 @@ from parity.metrics import compare, fingerprints
 from parity.report import write_report
 from parity.run.record import CaseResult, ForwardResult, RunResult
 from parity.run.statistics import Statistics, write_statistics
+from parity.sketch.file import write_sketch
+from parity.sketch.plain import read_plain
+from parity.sketch.recipe import Recipe
+from parity.sketch.row import Reading, rows_of
+from parity.sketch.sketch import Book, Sketch
 from parity.store import DroppedTap, DumpWriter, Manifest
 from reference_dumps.lock import write_lock
 
@@ -66,6 +71,16 @@ def hdf5(folder: Path) -> list[Path]:
 def safetensors(folder: Path) -> list[Path]:
     """Write a safetensors dump."""
     return [dump(folder / "dump.safetensors")]
+
+
+def sketches(folder: Path) -> list[Path]:
+    """Write a sketch of the same tensors, and of one with channels."""
+    book, tensors = Book(), {**TENSORS, "wide": torch.linspace(-1, 1, 3 * 128).reshape(3, 128)}
+    readings = [Reading(t.dtype, tuple(t.shape), read_plain(t, Recipe(7, 16))) for t in tensors.values()]
+    book.add(zip(tensors, rows_of(readings), strict=True))
+    path = folder / "a.sketch.safetensors"
+    write_sketch(Sketch(manifest(), Recipe(7, 16), "float64", ("*",), book.rows, book.taps), path)
+    return [path]
 
 
 def statistics(folder: Path) -> list[Path]:
