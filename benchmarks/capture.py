@@ -32,7 +32,7 @@ from benchmarks.rounds import Timing, in_rounds
 from parity.capture import Probe, Recorder, Watch
 from parity.ltx23.stages import Choice, chosen_cases, stage_of
 from parity.ltx23.world import World
-from parity.run.forward import Forward, Implementation
+from parity.run.forward import Forward, Implementation, watch
 from parity.run.statistics import StatisticsVisitor
 from parity.sketch.recipe import DEFAULT as DEFAULT_RECIPE
 from parity.sketch.take import SketchVisitor
@@ -81,9 +81,11 @@ def _statistics(implementation: Implementation, forward: Forward) -> AbstractCon
 @contextmanager
 def _sketches(implementation: Implementation, forward: Forward) -> Iterator[None]:
     visitor = SketchVisitor(DEFAULT_RECIPE, frozenset(forward.plan.names))
+    visitor.begin(forward)
     with Watch(implementation.root, implementation.name, forward.plan, visitor):
         yield
-    visitor.finish()
+    visitor.end()
+    visitor.finish(lambda again, other: watch(implementation, again, other))
 
 
 def _recording(implementation: Implementation, forward: Forward) -> AbstractContextManager[object]:

@@ -179,11 +179,13 @@ def _unpacked(packed: NDArray[np.uint8], where: str) -> NDArray[np.int32]:
 def _require_consistent(row: Row, where: str) -> None:
     finite = (row.largest, row.scale, row.norm, *row.positions.tolist(), *row.channels.tolist())
     counts = int(row.exponents.sum())
+    # Of a large tensor exponents are counted in part.
+    uncounted = sum(row.nonfinite) - int(row.exponents[EXPONENTS - 1])
     wrong = {
         "a negative figure or NaN": any(not figure >= 0 for figure in finite),
         "an infinite largest magnitude": math.isinf(row.largest),
         f"{counts} exponents": counts != counted_elements(row.size),
-        "counts of what is not finite": min(row.nonfinite) < 0 or sum(row.nonfinite) < row.exponents[EXPONENTS - 1],
+        "counts of what is not finite": min(row.nonfinite) < 0 or not 0 <= uncounted <= row.size - counts,
         "buckets without a scale": bool(row.buckets.any()) and not 0 < row.scale < math.inf,
     }
     for got in (what for what, is_so in wrong.items() if is_so):

@@ -167,21 +167,11 @@ def _publish(own, group, c0, c1, c2, c3, counts, largest, worst, VECTORS: tl.con
     tl.atomic_max(own + 1793, tl.max(worst, axis=0), sem="relaxed")
 
 
+# fmt: off
 @triton.jit
-def read_kernel(
-    table,
-    hashes,
-    longest,
-    partials,
-    whole,
-    energies,
-    HALF: tl.constexpr,
-    SLICES: tl.constexpr,
-    RUNS: tl.constexpr,
-    COUNTED: tl.constexpr,
-    COLUMNS: tl.constexpr,
-    WHOLE: tl.constexpr,
-):
+def read_kernel(table, hashes, longest, partials, whole, energies, HALF: tl.constexpr, SLICES: tl.constexpr,
+                RUNS: tl.constexpr, COUNTED: tl.constexpr, COLUMNS: tl.constexpr, WHOLE: tl.constexpr):
+    # fmt: on
     """Read one group of one slice of the runs of one tensor."""
     VECTORS: tl.constexpr = 16 if HALF == 0 else 8
     group, part = tl.program_id(0) % 24, tl.program_id(0) // 24
@@ -267,20 +257,11 @@ def _take_elements(own, data, size, seed, KEPT: tl.constexpr, HALF: tl.constexpr
         tl.store(own + number, bits.to(tl.int32, bitcast=True), mask=number < KEPT)
 
 
+# fmt: off
 @triton.jit
-def finish_kernel(
-    table,
-    partials,
-    energies,
-    figures,
-    elements,
-    seed,
-    KEPT: tl.constexpr,
-    HALF: tl.constexpr,
-    SLICES: tl.constexpr,
-    COLUMNS: tl.constexpr,
-    FIGURES: tl.constexpr,
-):
+def finish_kernel(table, partials, energies, figures, elements, seed, KEPT: tl.constexpr, HALF: tl.constexpr,
+                  SLICES: tl.constexpr, COLUMNS: tl.constexpr, FIGURES: tl.constexpr):
+    # fmt: on
     """Add up what `read_kernel` left of one tensor, in float64, and take its exact elements.
 
     Programs: 24 for the buckets, 32 for positions, 64 for eight blocks of channels each, 1 for elements.

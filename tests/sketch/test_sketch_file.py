@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from sketch_cases import RECIPE, generator, manifest, sketch, tensors
+from sketch_cases import RECIPE, generator, manifest, row, sketch, tensors
 
 from parity.errors import BadInputError
 from parity.sketch.columns import FORMS, JOINED, Kept, columns_of, rows_in
@@ -219,3 +219,14 @@ def test_columns_survive_without_a_file():
     assert all(same(a, b) for a, b in zip(rows, rows_in(columns, kept, "here"), strict=True))
     assert columns["buckets"].shape == (len(rows), 1536 * 3)
     assert json.loads(bytes(columns["kinds"].tolist()))[0] == ["bfloat16", [1, 40, 192]]
+
+
+@pytest.mark.parametrize("infinities", [0, 3])
+def test_a_tensor_whose_exponents_are_counted_in_part_is_read_as_it_was_written(path, infinities):
+    tensor = torch.randn(9 * 24_576 + 5, generator=generator(3))
+    tensor[-1 - infinities : -1] = torch.inf
+    write_sketch(sketch({"a": tensor}), path)
+    found = read_sketch(path).row("a")
+    assert int(found.exponents.sum()) == 4 * 24_576 + 24_576
+    assert found.nonfinite == (0, infinities, 0)
+    assert found.digest == row(tensor).digest
