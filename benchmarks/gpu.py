@@ -30,12 +30,12 @@ from parity.ltx23.stages import Choice, chosen_cases
 from parity.ltx23.world import PROVEN_LIVE, World, device_named
 from parity.run.forward import Forward, Implementation, watch
 from parity.run.judging import Bar
+from parity.run.record import ForwardResult
 from parity.sketch.recipe import DEFAULT
 from parity.sketch.take import SketchVisitor
 
 _GIB = 2**30
-_SKETCHED: set[torch.device] = set()
-_LONG = 1.0
+_WARM: set[tuple[torch.device, str]] = set()
 _COLUMNS = ("port_seconds", "official_seconds", "port_to_official")
 _VARIANTS = {"compiled": ("compiled",), "fp8": ("fp8",), "compiled+fp8": ("fp8", "compiled")}
 
@@ -101,7 +101,7 @@ def measure(case_id: str, world: World, rounds: int, progress: Console) -> dict[
         "weights_and_inputs_gib": before,
         "alone_peak_gib": alone_peak,
     }
-    found |= _side_by_side(case_id, (port, official), forwards, alone["port"] + alone["official"])
+    found |= _side_by_side(case_id, (port, official), forwards, alone["port"] + alone["official"], device)
     found["lockstep_peak_gib"] = _peak(device)
     found |= _sketched(official, forwards, alone["official"], device)
     tokens = getattr(getattr(forwards[0].inputs, "video", None), "latent", None)
@@ -110,16 +110,14 @@ def measure(case_id: str, world: World, rounds: int, progress: Console) -> dict[
 
 def _pass(forward: Forward, sides: dict[str, Implementation], how: tuple[torch.device, int]) -> dict[str, Any]:
     device, rounds = how
-    taken: dict[str, list[float]] = {}
+    taken: dict[str, list[float]] = {name: [] for name in sides}
     with torch.no_grad():
-        for name, side in sides.items():
-            seconds = seconds_of(partial(side.call, side.root, forward.inputs), device)
-            # The first round warms up. What takes seconds is not worth another one where one is asked for.
-            taken[name] = [seconds] if rounds == 1 and seconds > _LONG else []
-        for _ in range(rounds):
+        for round_ in range(rounds + 1):
             for name, side in sides.items():
-                if not (rounds == 1 and taken[name]):
-                    taken[name].append(seconds_of(partial(side.call, side.root, forward.inputs), device))
+                seconds = seconds_of(partial(side.call, side.root, forward.inputs), device)
+                # The first round warms up.
+                if round_:
+                    taken[name].append(seconds)
     medians = {f"{name}_seconds": statistics.median(found) for name, found in taken.items()}
     if "port" in sides:
         medians["port_to_official"] = medians["port_seconds"] / medians["official_seconds"]
@@ -127,10 +125,19 @@ def _pass(forward: Forward, sides: dict[str, Implementation], how: tuple[torch.d
 
 
 def _side_by_side(
-    case_id: str, sides: tuple[Implementation, Implementation], forwards: Sequence[Forward], alone: float
+    case_id: str,
+    sides: tuple[Implementation, Implementation],
+    forwards: Sequence[Forward],
+    alone: float,
+    device: torch.device,
 ) -> dict[str, Any]:
     bar = Bar("exact", case_id, BINDING.budgets(), torch.bfloat16, every_mode=False)
-    found, seconds = _whole(lambda: list(judge_all_in_lockstep(*sides, forwards, bar, lambda *_: None)))
+
+    def run() -> list[ForwardResult]:
+        return list(judge_all_in_lockstep(*sides, forwards, bar, lambda *_: None))
+
+    _once(device, "lockstep", run)
+    found, seconds = _whole(run)
     taps = [tap for forward in found for tap in forward.taps]
     return {
         "lockstep_seconds": seconds,
@@ -155,10 +162,7 @@ def _sketched(
             visitor.end()
         return visitor
 
-    # Once for each process it is compiled, and the hashes are made.
-    if device not in _SKETCHED:
-        _SKETCHED.add(device)
-        run(SketchVisitor(DEFAULT, names))
+    _once(device, "sketch", lambda: run(SketchVisitor(DEFAULT, names)))
     _reset_peak(device)
     visitor, seconds = _whole(lambda: run(SketchVisitor(DEFAULT, names)))
     again: list[str] = []
@@ -218,6 +222,13 @@ def _whole(function: Callable[[], Any]) -> tuple[Any, float]:
     gc.set_threshold(*thresholds)
     gc.unfreeze()
     return found, seconds
+
+
+def _once(device: torch.device, what: str, function: Callable[[], object]) -> None:
+    """Do for the first time, in this process, what compiles kernels and makes tables: no run later pays for it."""
+    if (device, what) not in _WARM:
+        _WARM.add((device, what))
+        function()
 
 
 def _reset_peak(device: torch.device) -> float:
