@@ -15,8 +15,9 @@ _HEX = re.compile(r"[0-9a-f]{64}")
 
 
 def write_lock(folder: Path) -> dict[str, str]:
-    """Hash every dump below `folder` and write the lock; gives the hashes by relative path."""
-    found = {str(path.relative_to(folder)): _sha256(path) for path in sorted(folder.rglob("*.h5"))}
+    """Hash every dump and sketch below `folder` and write the lock; gives the hashes by relative path."""
+    files = sorted([*folder.rglob("*.h5"), *folder.rglob("*.sketch.safetensors")])
+    found = {str(path.relative_to(folder)): _sha256(path) for path in files}
     partial = folder / f".{LOCK_NAME}.partial-{os.getpid()}"
     partial.write_text(json.dumps({"schema": SCHEMA, "sha256": found}, indent=1) + "\n", encoding="utf-8")
     partial.replace(folder / LOCK_NAME)
