@@ -53,7 +53,8 @@ def calibrated() -> set[tuple[str, str]]:
         (case.id, str(dtype).removeprefix("torch."))
         for case in CASES.values()
         for dtype in case.dtypes
-        if not case.real_size and not case.thorough and (case.recorded or not case.id.startswith("pipeline"))
+        if not (case.real_size or case.thorough or case.resident)
+        and (case.recorded or not case.id.startswith("pipeline"))
     }
 
 
