@@ -120,7 +120,8 @@ def _run_job(
         results.append(judged(forward, bar))
     progress(job.label, len(forwards), len(forwards))
     dtype = str(job.dtype).removeprefix("torch.")
-    return CaseResult(job.suite, job.case_label, job.case.guards, dtype, tuple(results), job.release)
+    elsewhere = job.suite == "recorded"
+    return CaseResult(job.suite, job.case_label, job.case.guards, dtype, tuple(results), job.release, elsewhere)
 
 
 _Judge = Callable[[Forward, Bar], ForwardResult]

@@ -33,7 +33,8 @@ WORST_KEPT = 3
 def as_report(run: RunResult | Report, bands: Bands | None = None) -> Report:
     """Reduce a run to its report, with the classes of taps where a model has bands; a report is given back as it is.
 
-    Where a model has bands but none for a case, what differs there is incomplete. BadInputError where the run's
+    Where a model has bands but none for a case, what differs there is incomplete. A case whose reference was recorded
+    on another machine has no classes: its budgets allow for that machine, bands do not. BadInputError where the run's
     records contradict each other.
     """
     if isinstance(run, Report):
@@ -58,7 +59,8 @@ def _figure(value: float) -> float:
 
 
 def _case(case: CaseResult, bands: Bands | None) -> ReportedCase:
-    held = bands.for_case(case.case, case.dtype, case.release) if bands is not None and bands.files else None
+    told = bands is not None and bands.files and not case.elsewhere
+    held = bands.for_case(case.case, case.dtype, case.release) if bands is not None and told else None
     forwards = tuple(_forward(forward, held, case.dtype) for forward in case.forwards)
     return ReportedCase(case.suite, case.case, case.guards, case.dtype, forwards)
 

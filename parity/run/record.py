@@ -25,7 +25,10 @@ class ForwardResult:
 
 @dataclass(frozen=True)
 class CaseResult:
-    """One case of one suite in one precision; `release` is the reference's, empty where a model has none."""
+    """One case of one suite in one precision; `release` is the reference's, empty where a model has none.
+
+    `elsewhere`: the reference was recorded on another machine, whose arithmetic no band of this one speaks of.
+    """
 
     suite: str
     case: str
@@ -33,6 +36,7 @@ class CaseResult:
     dtype: str
     forwards: tuple[ForwardResult, ...]
     release: str = ""
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)

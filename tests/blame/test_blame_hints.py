@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from parity.blame import Hint, HintKind, hint_for
+from parity.blame.evidence import Verified
 
 
 def found(own: Tensor, reference: Tensor, *inputs: Tensor) -> Hint:
@@ -439,3 +440,27 @@ def test_rounding_of_another_machine_does_not_hide_what_is_wrong(seed, dtype, ki
     bits = {torch.float32: torch.int32, torch.bfloat16: torch.int16}[dtype]
     moved = torch.randint(-1, 2, own.shape, generator=torch.Generator().manual_seed(seed))
     assert found((own.view(bits) + moved.to(bits)).view(dtype), reference).kind is kind
+
+
+# Levels of luma, once over the limited range and once over the full one, as a wrong encoder gave them in bfloat16.
+LIMITED = (173, 162, 182, 166, 191, 175, 185, 157, 189, 188, 174, 190, 168, 187, 189, 179, 198, 176, 163, 170, 184, 175,
+           183, 186, 176, 187, 192, 167, 189, 186, 175, 192, 176, 174, 183, 183, 172, 191, 178, 175)  # fmt: skip
+FULL = (183, 170, 193, 174, 204, 185, 196, 164, 201, 200, 184, 202, 177, 199, 201, 190, 212, 186, 171, 179, 195, 185,
+        194, 198, 186, 199, 205, 175, 201, 198, 185, 205, 186, 184, 194, 194, 181, 203, 188, 185)  # fmt: skip
+
+
+def test_a_line_is_told_where_a_factor_nearly_fits():
+    """Within the largest rounding a factor holds; a line leaves what rounding is likely to."""
+    hint = hint_for(torch.tensor(FULL).bfloat16(), torch.tensor(LIMITED).bfloat16())
+    assert hint is not None
+    assert hint.kind is HintKind.AFFINE, hint
+
+
+def test_a_simpler_statement_gives_way_to_an_exact_one_or_to_one_that_leaves_much_less():
+    def verified(residual: float, exact: bool) -> Verified:
+        return Verified(Hint(HintKind.FACTOR, "", residual, 20), exact, False)
+
+    assert verified(0.04, True).betters(verified(0.03, False))
+    assert not verified(0.01, False).betters(verified(0.03, True))
+    assert verified(0.01, False).betters(verified(0.03, False))
+    assert not verified(0.02, False).betters(verified(0.03, False))

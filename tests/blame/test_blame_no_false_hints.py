@@ -53,6 +53,18 @@ def test_tokens_that_are_equal_do_not_confirm_each_other(seed):
     assert hint is None or hint.kind is HintKind.ROUNDING, hint
 
 
+def test_the_outer_columns_of_a_table_are_no_edges():
+    table = draw(5, (24, 5), torch.float32).mul(1000).long()
+    wrong = table.clone()
+    wrong[:, [0, 4]] += draw(6, (24, 2)).mul(50).long()
+    assert hint_for(wrong, table) is None
+
+
+def test_that_something_is_close_to_one_does_not_say_that_it_was_rounded():
+    reference = torch.tensor([1.0, 0.1, 0.0])
+    assert hint_for(reference - torch.tensor([6e-8, 0, 0]), reference) is None
+
+
 def test_what_hardly_differs_from_its_source_is_no_rotation_of_it():
     """Where a few pairs of channels are turned, the others keep the norms of any pairs, whichever they are."""
     source = draw(1, (1, 127, 24))

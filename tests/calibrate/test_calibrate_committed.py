@@ -15,13 +15,15 @@ from parity.calibrate.ratchet import refusals, stale
 from parity.classify import Class, Classified
 from parity.ltx23.binding import BINDING, RECORDINGS
 from parity.ltx23.calibration import BAND_FILES, BUDGET_LOCK
-from parity.ltx23.stages import CASES, FAULTS, STAGES
+from parity.ltx23.stages import CASES, FAULTS, STAGES, stage_of
 from parity.ltx23.suites import Job, run_job
 from parity.ltx23.world import Variation, World, dtype_named
 from parity.report import as_report
 from parity.run.forward import Mode
 from parity.run.record import RunResult
 
+# Under 1.2.0 the other stages are not calibrated yet: what differs there is incomplete.
+MEASURED = {"1.0.0": set(STAGES), "1.2.0": {"text", "denoise", "audio_vae", "vocoder"}}
 # All files together, in bytes.
 MOST = 1_500_000
 PROVENANCE = {"command", "created", "engine", "inputs", "machine", "members", "python", "threads", "torch", "truth"}
@@ -31,9 +33,13 @@ def committed() -> Iterator[Path]:
     return (path for stage in STAGES.values() for path in stage.budgets.parent.glob(BAND_FILES))
 
 
-def test_every_stage_has_bands_under_every_release_and_all_are_small() -> None:
+def test_there_are_bands_of_every_stage_that_was_calibrated_and_all_are_small() -> None:
+    assert MEASURED.keys() == RELEASES.keys()
+    assert MEASURED["1.0.0"] == STAGES.keys()
     found = [path.relative_to(path.parents[1]).as_posix() for path in committed()]
-    assert sorted(found) == sorted(f"{stage}/bands-{release}.json" for stage in STAGES for release in RELEASES)
+    assert sorted(found) == sorted(
+        f"{stage}/bands-{release}.json" for release, stages in MEASURED.items() for stage in stages
+    )
     assert sum(path.stat().st_size for path in committed()) < MOST
 
 
@@ -47,7 +53,7 @@ def test_a_file_says_what_it_was_measured_with() -> None:
         assert "plain" in document["provenance"]["members"].split()
 
 
-def calibrated() -> set[tuple[str, str]]:
+def calibrated(release: str) -> set[tuple[str, str]]:
     """Name every case with its precisions that has bands: all that run unasked, but for most whole generations."""
     return {
         (case.id, str(dtype).removeprefix("torch."))
@@ -55,6 +61,7 @@ def calibrated() -> set[tuple[str, str]]:
         for dtype in case.dtypes
         if not (case.real_size or case.thorough or case.resident)
         and (case.recorded or not case.id.startswith("pipeline"))
+        and stage_of(case).id in MEASURED[release]
     }
 
 
@@ -62,7 +69,7 @@ def calibrated() -> set[tuple[str, str]]:
 def test_every_case_that_runs_unasked_has_bands_but_for_most_whole_generations(release: str) -> None:
     bands = BINDING.bands()
     every = {(case, dtype) for case in CASES for dtype in ("float32", "bfloat16")}
-    assert {key for key in every if bands.for_case(*key, release).files} == calibrated()
+    assert {key for key in every if bands.for_case(*key, release).files} == calibrated(release)
 
 
 @pytest.mark.parametrize("release", RELEASES)
@@ -70,7 +77,7 @@ def test_every_tap_of_a_calibrated_case_has_exactly_one_band(release: str) -> No
     """Of the cases that are recorded or drift: a few of each stage."""
     bands = BINDING.bands()
     with World(release=release) as world:
-        for name, dtype in sorted(calibrated()):
+        for name, dtype in sorted(calibrated(release)):
             if not (CASES[name].recorded or CASES[name].drifts):
                 continue
             held = bands.for_case(name, dtype, release)

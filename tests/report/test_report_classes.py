@@ -53,6 +53,12 @@ def test_a_model_without_bands_has_no_classes_and_shows_none():
         assert "class" not in in_terminal(found, 200)
 
 
+def test_a_reference_of_another_machine_has_verdicts_and_no_classes():
+    case = run(judged("first", "identical"), judged("second", "within")).cases[0]
+    assert as_report(one_run(case), bands()).cases[0].forwards[0].classes is not None
+    assert as_report(one_run(replace(case, elsewhere=True)), bands()).cases[0].forwards[0].classes is None
+
+
 def test_in_a_case_that_is_not_calibrated_nothing_but_the_same_bits_has_another_class_than_incomplete():
     both = judged("first", "identical"), judged("second", "within")
     newer = replace(run(*both).cases[0], release="2")

@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import os
 from pathlib import Path
 
 import pytest
@@ -32,11 +33,12 @@ def test_what_was_found_is_there_when_the_journal_is_opened_again(tmp_path):
         assert journal.outcomes["A1"].hinted
 
 
-def test_an_outcome_is_on_the_disk_before_the_next_is_sought(tmp_path):
-    path = tmp_path / "j"
+def test_an_outcome_is_on_the_disk_before_the_next_is_sought(tmp_path, monkeypatch):
+    path, synced = tmp_path / "j", []
+    monkeypatch.setattr(os, "fsync", lambda _: synced.append(path.read_bytes()))
     with open_journal(path, "code") as journal:
         journal.add(outcome("A1"))
-        assert path.read_bytes().count(b"\n") == 2
+        assert [raw.count(b"\n") for raw in synced] == [2]
 
 
 def test_a_line_cut_by_a_kill_is_dropped_and_sought_again(tmp_path):
