@@ -10,10 +10,10 @@ from typing import Any
 from parity.calibrate.reading import AGAINST, FIGURES, JUDGED
 from parity.errors import BadInputError, ParityError
 from parity.run.forward import Mode
-from parity.store import strict_json
+from parity.store import seal, strict_json
 from parity.store.whole_file import publish
 
-SCHEMA = "ltx-parity/bands/1"
+SCHEMA = "ltx-parity/bands/2"
 # Shares of the readings of an ensemble that the stored quantiles are not exceeded by; the last is all of them.
 QUANTILES = (0.5, 1.0)
 # Numbers are kept as whole eighths of an octave, rounded up: k stands for 2 ** (k / 8), at most 9 % above what it was.
@@ -86,7 +86,9 @@ def encode(file: BandsFile) -> str:
         "floors": _lines(list(floors), "[]"),
         "taps": _lines(rows, "[]"),
     }
-    return "{\n" + ",\n".join(f"{_text(key)}:{parts[key]}" for key in _KEYS) + "\n}\n"
+    told = ",\n".join(f"{_text(key)}:{parts[key]}" for key in _KEYS)
+    digest = seal.digest_of(json.loads(f"{{{told}}}"), "bands")
+    return f"{{\n{told},\n{_text(seal.KEY)}:{_text(digest)}\n}}\n"
 
 
 def _text(value: Any) -> str:
@@ -141,13 +143,15 @@ def read_bands(path: Path) -> BandsFile:
         got = document.get("schema") if isinstance(document, dict) else type(document).__name__
         raise BadInputError(str(path), f"schema {got!r:.60}", repr(SCHEMA), _NEXT)
     try:
-        return _decoded(document)
+        found = _decoded(document)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise BadInputError(str(path), f"malformed ({type(error).__name__}: {error!s:.80})", "bands", _NEXT) from error
+    seal.require_seal(document, str(path), _NEXT)
+    return found
 
 
 def _decoded(document: dict[str, Any]) -> BandsFile:
-    if tuple(document) != _KEYS or document["layout"] != _layout():
+    if tuple(document) != (*_KEYS, seal.KEY) or document["layout"] != _layout():
         raise ValueError(f"keys {sorted(document)!r:.60} or layout of another version")
     cells, floors = [_cell(found) for found in document["cells"]], [_floors(found) for found in document["floors"]]
     rows = tuple(_row(row, cells, floors) for row in document["taps"])

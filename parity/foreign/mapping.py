@@ -4,7 +4,6 @@ docs/MAPPING.md has the grammar. A file is strict: an unknown key or a value of 
 """
 
 import math
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from parity.errors import BadInputError
 from parity.foreign.grammar import read_steps
 from parity.foreign.names import Plain, Value, combinations, fill, words_of
 from parity.foreign.steps import Affine, Cast, Join, Step
+from parity.taps.toml_file import read_toml
 
 SCHEMA = 1
 HIGH = 0.95
@@ -84,15 +84,7 @@ class TapMapping:
     @staticmethod
     def load(path: Path) -> "TapMapping":
         """Read a mapping file; BadInputError in one line where it is missing or malformed."""
-        try:
-            document = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise BadInputError(
-                str(path), error.strerror or "unreadable", "a mapping file", "check the path"
-            ) from error
-        except (ValueError, RecursionError) as error:
-            raise BadInputError(str(path), f"not TOML ({error!s:.120})", "a mapping file", "correct it") from error
-        return TapMapping.read(document, path.name)
+        return TapMapping.read(read_toml(path, "mapping file"), path.name)
 
     @staticmethod
     def read(document: Mapping[str, Any], where: str) -> "TapMapping":

@@ -9,9 +9,9 @@ from parity.errors import ExitCode
 from parity.history.brief import Brief, Key, Pass, Stand
 from parity.judge import Verdict
 from parity.report.strict import Fields, each, items, json_number, mapping, number, refusal, shown, text, whole
-from parity.store import strict_json
+from parity.store import seal, strict_json
 
-SCHEMA = "ltx-parity/brief/1"
+SCHEMA = "ltx-parity/brief/2"
 # A brief of the full suite is 1.7 MB of JSON, and 0.2 MB packed.
 LARGEST = 64 << 20
 _KEYS = ("schema", "when", "verdict", "exit_code", "provenance", "modes", "taps", "passes", "incomplete")
@@ -24,7 +24,7 @@ _EXACT = Stand(Verdict.IDENTICAL.value, 0.0, 0.0)
 
 def packed(brief: Brief, where: str = "brief") -> bytes:
     """Give a brief as gzipped JSON, the same bytes for the same brief; BadInputError where it has no exact form."""
-    return gzip.compress(strict_json.encode(where, to_document(brief)), 9, mtime=0)
+    return gzip.compress(strict_json.encode(where, seal.sealed(to_document(brief), where)), 9, mtime=0)
 
 
 def unpacked(raw: bytes, where: str) -> Brief:
@@ -36,7 +36,10 @@ def unpacked(raw: bytes, where: str) -> Brief:
         raise refusal(where, f"not a packed brief ({error})", f"what {SCHEMA} packs") from error
     if not opened.eof or opened.unused_data:
         raise refusal(where, "cut short, too large, or more than one", f"one whole {SCHEMA}")
-    return from_document(strict_json.decode(where, plain), where)
+    value = strict_json.decode(where, plain)
+    brief = from_document(seal.unsealed(value), where)
+    seal.require_seal(value, where, "keep the run again")
+    return brief
 
 
 def to_document(brief: Brief) -> dict[str, Any]:
