@@ -21,8 +21,10 @@ from ltx_port.errors import InputError
 from ltx_port.release import RELEASE_1_2_0
 from ltx_port.text.gemma import load_gemma
 from ltx_port.text.tokenizer import load_tokenizer
+from parity.blame.operations import Operations
 from parity.errors import BadInputError, IncompleteError, told
 from parity.forecast.local_file import read_local_errors
+from parity.foreign.mapping import TapMapping
 from parity.judge import Budgets
 from parity.ltx23.configs import config_text
 from parity.report import read_report
@@ -53,7 +55,7 @@ def edited(path: Path, change: Callable[[Any], object]) -> Path:
 DEEP = "x = " + "[" * 5000 + "]" * 5000
 
 
-@pytest.mark.parametrize("read", [Budgets.load, Catalogue.load])
+@pytest.mark.parametrize("read", [Budgets.load, Catalogue.load, Operations.load, TapMapping.load])
 @pytest.mark.parametrize("text", [DEEP, "x = 1" + "0" * 5000])
 def test_toml_that_python_cannot_follow(tmp_path: Path, read: Callable[[Path], object], text: str) -> None:
     (tmp_path / "x.toml").write_text(text)
