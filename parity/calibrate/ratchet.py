@@ -105,6 +105,8 @@ def read_lock(path: Path) -> list[Record]:
         document: Any = strict_json.decode(str(path), path.read_bytes())
         if document["schema"] != SCHEMA or document.keys() != {"schema", "rows"}:
             raise ValueError(f"schema {document['schema']!r:.40}")
+        if not isinstance(document["rows"], list):
+            raise ValueError(f"rows: a {type(document['rows']).__name__}")
         rows = [_record(*row) for row in document["rows"]]
     except OSError as error:
         raise BadInputError(str(path), error.strerror or "unreadable", "the lock of the budgets", _NEXT) from error
@@ -116,7 +118,7 @@ def read_lock(path: Path) -> list[Record]:
 
 def _record(key: str, rule: str, numbers: Mapping[str, list[float]], reason: str) -> Record:
     every = [number for three in numbers.values() for number in three]
-    if not all(type(number) in (int, float) and number >= 0 for number in every):
+    if not all(type(number) in (int, float) and 0 <= number == float(number) for number in every):
         raise ValueError(f"numbers {numbers!r:.60}")
     allowances = {gate: Allowance(*map(float, three)) for gate, three in numbers.items()}
     parts = json.loads(key)

@@ -259,6 +259,25 @@ def test_a_tokenizer_that_fails_only_when_text_comes(tmp_path: Path, capfd: pyte
     refused(lambda found: load_tokenizer(found.parent, RELEASE_1_2_0, 16), path, "tokenizer.json")
 
 
+def test_a_tokenizer_that_fails_only_when_certain_text_comes(tmp_path: Path) -> None:
+    (path,) = seeds.gemma(tmp_path, "tokenizer.json")
+    edited(path, lambda found: [found["model"]["vocab"].pop(key) for key in ("<0xE2>", "<unk>")])
+    tokenizer = load_tokenizer(path.parent, RELEASE_1_2_0, 16)
+    refused(lambda _: tokenizer(["\N{SNOWMAN}"], CPU), path, "Unk token")
+
+
+def test_a_tokenizer_that_makes_more_of_a_prompt_than_it_is_told_to(tmp_path: Path) -> None:
+    (path,) = seeds.gemma(tmp_path, "tokenizer.json")
+
+    def twice(found: Any) -> None:
+        single = found["post_processor"]["single"]
+        single.append(single[-1])
+
+    edited(path, twice)
+    tokenizer = load_tokenizer(path.parent, RELEASE_1_2_0, 16)
+    refused(lambda _: tokenizer(["a, " * 40], CPU), path, "tokens of a prompt that is to be cut")
+
+
 def test_code_that_a_gemma_root_brings_along_is_not_run(tmp_path: Path) -> None:
     (path,) = seeds.gemma(tmp_path, "tokenizer_config.json")
     (path.parent / "evil.py").write_text(f"open({str(tmp_path / 'was-run')!r}, 'w')\nclass Evil: pass\n")

@@ -20,6 +20,7 @@ from parity.calibrate.journal import Journal
 from parity.calibrate.ratchet import read_lock
 from parity.errors import BadInputError
 from parity.foreign.files import ForeignFile
+from parity.foreign.inputs_manifest import InputsManifest
 from parity.foreign.mapping import TapMapping
 from parity.history.shelf import open_run
 from parity.report import read_report
@@ -124,12 +125,40 @@ def test_a_brief_with_a_table_that_is_not_its_readings(tmp_path: Path, table: st
         ['{"stage": "x"}', "peer", {"max_abs": [10**400, 0, 0]}, "why"],
         ['{"stage": "x"}', "peer", {"max_abs": ["1", 0, 0]}, "why"],
         ['{"stage": "x"}', "peer", {"max_abs": [True, 0, 0]}, "why"],
+        ['{"stage": "x"}', "peer", {"max_abs": [2**63 - 1, 0, 0]}, "why"],
         ['{"stage":  "x"}', "peer", {}, "why"],
     ],
 )
 def test_a_lock_of_budgets_with_a_row_that_is_none(tmp_path: Path, row: list[Any]) -> None:
     (path,) = seeds.budget_locks(tmp_path)
     refused(read_lock, changed(path, lambda lock: lock["rows"].append(row)), "malformed")
+
+
+def test_a_lock_of_budgets_whose_rows_are_no_list(tmp_path: Path) -> None:
+    (path,) = seeds.budget_locks(tmp_path)
+    refused(read_lock, changed(path, lambda lock: lock.update(rows={})), "malformed")
+
+
+def test_a_figure_that_float64_does_not_have(tmp_path: Path) -> None:
+    path = changed(seeds.briefs(tmp_path)[0], lambda brief: brief["passes"][0][4][0].__setitem__(4, 2**63 - 1))
+    refused(open_run, path, "9223372036854775807")
+
+
+@pytest.mark.parametrize("value", [2**63 - 1, 10**400])
+def test_a_statistic_that_float64_does_not_have(tmp_path: Path, value: int) -> None:
+    path = changed(seeds.statistics(tmp_path)[0], lambda d: _first(d["taps"])["moments"].__setitem__(0, value))
+    refused(read_statistics, path, "expected float")
+
+
+def _first(table: Any) -> Any:
+    return next(iter(table.values()))
+
+
+@pytest.mark.parametrize("digits", ["1e999", "-1e999"])
+def test_an_input_beyond_float64(tmp_path: Path, digits: str) -> None:
+    (path,) = seeds.inputs_manifests(tmp_path)
+    path.write_text(path.read_text().replace("0.5", digits))
+    refused(lambda found: InputsManifest.read(found.parent), path, f"{digits} is beyond float64")
 
 
 def test_a_campaign_that_tells_of_a_fault_twice(tmp_path: Path) -> None:
