@@ -29,11 +29,15 @@ class PromptTokens(NamedTuple):
 
 
 class PromptTokenizer(nn.Module):
-    """Strips prompts, cuts them to `length` tokens and fills shorter ones up in front."""
+    """Strips prompts, cuts them to `length` tokens and fills shorter ones up in front.
 
-    def __init__(self, tokenizer: "PreTrainedTokenizerBase", length: int, release: Release):
+    InputError, which names the `path` of the tokenizer's file, for a prompt over which the library fails or that it
+    does not cut: over some files it does so only when certain text comes.
+    """
+
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase", length: int, release: Release, path: Path):
         super().__init__()
-        self.tokenizer, self.length = tokenizer, length
+        self.tokenizer, self.length, self.path = tokenizer, length, path
         self.ensures_start = release.prompt_start_ensured
 
     def forward(self, prompts: Sequence[str], device: torch.device) -> PromptTokens:
@@ -46,7 +50,11 @@ class PromptTokenizer(nn.Module):
         return PromptTokens(torch.tensor(ids, device=device), torch.tensor(mask, device=device))
 
     def _row(self, prompt: str) -> list[int]:
-        row = list(self.tokenizer(prompt.strip(), truncation=True, max_length=self.length)["input_ids"])
+        with library_refusals(self.path):
+            row = list(self.tokenizer(prompt.strip(), truncation=True, max_length=self.length)["input_ids"])
+        if len(row) > self.length:
+            got = f"{len(row)} tokens of a prompt that is to be cut"
+            raise InputError(str(self.path), got, f"at most {self.length}", "use the tokenizer of Gemma 3")
         if self.ensures_start:
             start = self._special("bos_token_id")
             if row[:1] != [start]:
@@ -71,12 +79,13 @@ def load_tokenizer(root: Path, release: Release, length: int = PROMPT_TOKENS) ->
 
     if (root / _SETTINGS).is_file():
         require_object(root / _SETTINGS)
-    with library_refusals(root / "tokenizer.json"):
+    path = root / "tokenizer.json"
+    with library_refusals(path):
         # Code that a folder brings along is never run, nor is anybody asked whether it may be.
         tokenizer = AutoTokenizer.from_pretrained(
             str(root), local_files_only=True, trust_remote_code=False, model_max_length=length
         )
-        made = PromptTokenizer(tokenizer, length, release)
+        made = PromptTokenizer(tokenizer, length, release, path)
         # Some files are found out only when text comes: better now than after the weights have been loaded.
         made(["a"], torch.device("cpu"))
     return made

@@ -1,7 +1,6 @@
 """A model's table of operations: which part of the model a tap shows, and what its axes are called."""
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from parity.errors import BadInputError
+from parity.taps.toml_file import read_toml
 
 SCHEMA = 1
 _TOP_KEYS = {"schema", "operation", "axes"}
@@ -38,13 +38,7 @@ class Operations:
     @staticmethod
     def load(path: Path) -> "Operations":
         """Read a table; BadInputError where it is missing, malformed, or has an unknown key."""
-        try:
-            document = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            got = error.strerror or "unreadable"
-            raise BadInputError(str(path), got, "a table of operations", "check the path") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise BadInputError(str(path), f"not TOML ({error})", "a table of operations", "correct it") from error
+        document = read_toml(path, "table of operations")
         if document.keys() - _TOP_KEYS or document.get("schema") != SCHEMA:
             got = f"keys {sorted(document)}, schema {document.get('schema')!r}"
             raise BadInputError(str(path), got, f"schema = {SCHEMA}, [[operation]] and [[axes]]", "correct it")

@@ -10,14 +10,16 @@ from typing import Any
 from parity.calibrate.reading import AGAINST, FIGURES, JUDGED
 from parity.errors import BadInputError, ParityError
 from parity.run.forward import Mode
-from parity.store import strict_json
+from parity.store import seal, strict_json
 from parity.store.whole_file import publish
 
-SCHEMA = "ltx-parity/bands/1"
+SCHEMA = "ltx-parity/bands/2"
 # Shares of the readings of an ensemble that the stored quantiles are not exceeded by; the last is all of them.
 QUANTILES = (0.5, 1.0)
 # Numbers are kept as whole eighths of an octave, rounded up: k stands for 2 ** (k / 8), at most 9 % above what it was.
 STEPS = 8
+# Of the smallest and the largest number of float64.
+_STEPS_OF_FLOAT64 = range(-1074 * STEPS, 1024 * STEPS)
 _MODES = tuple(mode.value for mode in Mode)
 PLACES = tuple((mode, against) for mode in _MODES for against in AGAINST)
 _KEYS = ("schema", "stage", "release", "provenance", "cases", "layout", "ratios", "cells", "floors", "taps")
@@ -86,7 +88,9 @@ def encode(file: BandsFile) -> str:
         "floors": _lines(list(floors), "[]"),
         "taps": _lines(rows, "[]"),
     }
-    return "{\n" + ",\n".join(f"{_text(key)}:{parts[key]}" for key in _KEYS) + "\n}\n"
+    told = ",\n".join(f"{_text(key)}:{parts[key]}" for key in _KEYS)
+    digest = seal.digest_of(json.loads(f"{{{told}}}"), "bands")
+    return f"{{\n{told},\n{_text(seal.KEY)}:{_text(digest)}\n}}\n"
 
 
 def _text(value: Any) -> str:
@@ -141,36 +145,49 @@ def read_bands(path: Path) -> BandsFile:
         got = document.get("schema") if isinstance(document, dict) else type(document).__name__
         raise BadInputError(str(path), f"schema {got!r:.60}", repr(SCHEMA), _NEXT)
     try:
-        return _decoded(document)
+        found = _decoded(document)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise BadInputError(str(path), f"malformed ({type(error).__name__}: {error!s:.80})", "bands", _NEXT) from error
+    seal.require_seal(document, str(path), _NEXT)
+    return found
 
 
 def _decoded(document: dict[str, Any]) -> BandsFile:
-    if tuple(document) != _KEYS or document["layout"] != _layout():
+    if tuple(document) != (*_KEYS, seal.KEY) or _text(document["layout"]) != _text(_layout()):
         raise ValueError(f"keys {sorted(document)!r:.60} or layout of another version")
     cells, floors = [_cell(found) for found in document["cells"]], [_floors(found) for found in document["floors"]]
     rows = tuple(_row(row, cells, floors) for row in document["taps"])
+    _require_first_use(cells, [at for row in document["taps"] for at in row[4:]])
+    _require_first_use(floors, [row[3] for row in document["taps"]])
     if len(rows) != len({(row.tap, row.dtype) for row in rows}):
         raise ValueError("a row is there twice")
     ratios = {dtype: _ratios(found) for dtype, found in document["ratios"].items()}
     if {row.dtype for row in rows} - ratios.keys():
         raise ValueError("a precision without ratios")
     cases = {case: {dtype: _count(runs, 1) for dtype, runs in of.items()} for case, of in document["cases"].items()}
-    texts = {str(key): str(value) for key, value in document["provenance"].items()}
-    return BandsFile(str(document["stage"]), str(document["release"]), texts, cases, ratios, rows)
+    texts = {key: _told(value) for key, value in document["provenance"].items()}
+    return BandsFile(_told(document["stage"]), _told(document["release"]), texts, cases, ratios, rows)
+
+
+def _told(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r:.60} where a text belongs")
+    return value
+
+
+def _require_first_use(table: list[Any], used: list[int]) -> None:
+    """Refuse a table with entries twice, unused, or in another order than that in which rows come to use them."""
+    if list(dict.fromkeys(used)) != list(range(len(table))) or len(set(table)) != len(table):
+        raise ValueError("entries twice, unused, or in another order")
 
 
 def _ratios(found: list[list[list[Any]]]) -> Ratios:
-    read = {
-        (mode, against, column): float(found[m][a][c])
-        for m, mode in enumerate(_MODES)
-        for a, against in enumerate(AGAINST)
-        for c, column in enumerate(JUDGED)
-    }
-    if not all(1 <= ratio < math.inf for ratio in read.values()):
-        raise ValueError("a ratio below 1")
-    return read
+    keys = [(*place, column) for place in PLACES for column in JUDGED]
+    numbers = [ratio for of_mode in found for of_against in of_mode for ratio in of_against]
+    read = dict(zip(keys, numbers, strict=True))
+    if not all(type(ratio) in (int, float) and 1 <= ratio < math.inf for ratio in numbers) or _nested(read) != found:
+        raise ValueError("ratios that are not 1 or more, to two digits behind the point")
+    return {key: float(ratio) for key, ratio in read.items()}
 
 
 def _row(row: list[Any], cells: list[Cell], floors: list[tuple[float, ...]]) -> Row:
@@ -205,7 +222,7 @@ def _number(value: Any) -> float:
         return 0.0
     if value == "inf":
         return math.inf
-    if type(value) is not int:
+    if type(value) is not int or value not in _STEPS_OF_FLOAT64:
         raise ValueError(f"number {value!r:.60}")
     return 2.0 ** (value / STEPS)
 

@@ -12,11 +12,13 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import Tensor
 
 from parity.calibrate.ensemble import Table, Yardstick, floors
 from parity.calibrate.reading import AGAINST, COLUMNS
 from parity.errors import BadInputError
 from parity.run.forward import Mode
+from parity.store import content_hash, seal
 from parity.store.whole_file import publish
 
 # Raised when a run of the same name would come out otherwise: what was measured before is then measured again.
@@ -86,7 +88,8 @@ class Journal:
         path = self._folder / key.file
         try:
             with safe_open(path, framework="pt") as file:
-                return dict(file.metadata() or {}) == _identity(key, names)
+                told = dict(file.metadata() or {})
+            return told.pop(seal.KEY, None) is not None and told == _identity(key, names)
         except (OSError, SafetensorError):
             return False
 
@@ -98,19 +101,30 @@ class Journal:
             got = error.strerror or type(error).__name__
             raise BadInputError(str(self._folder), got, "a folder for runs", "choose another --output") from error
         tensors = {"readings": torch.from_numpy(run.table).float(), "floors": torch.from_numpy(run.floors).float()}
-        publish(self._folder / run.key.file, save(tensors, _identity(run.key, run.names)))
+        identity = _identity(run.key, run.names)
+        publish(self._folder / run.key.file, save(tensors, identity | {seal.KEY: _digest(identity, tensors)}))
 
     def read(self, key: RunKey, names: tuple[str, ...]) -> Run:
-        """Give a run that `has` says is there; BadInputError where it is not, or was cut short."""
+        """Give a run that `has` says is there; BadInputError where it is not, or was cut short or edited."""
         path = self._folder / key.file
         if not self.has(key, names):
             raise BadInputError(str(path), "missing, damaged or stale", "a measured run", "calibrate again")
         with safe_open(path, framework="pt") as file:
-            table, own = file.get_tensor("readings"), file.get_tensor("floors")
-        expected = (len(Mode), len(names), len(AGAINST), len(COLUMNS))
-        if tuple(table.shape) != expected or tuple(own.shape) != (len(names), len(COLUMNS)):
-            raise BadInputError(str(path), f"readings of {tuple(table.shape)}", f"{expected}", "remove it")
-        return Run(key, names, table.double().numpy(), own.double().numpy())
+            tensors, told = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+        if told[seal.KEY] != _digest(_identity(key, names), tensors):
+            raise BadInputError(str(path), "edited since it was written", "a digest over the rest of it", "remove it")
+        readings = (len(Mode), len(names), len(AGAINST), len(COLUMNS))
+        expected = {"readings": (torch.float32, readings), "floors": (torch.float32, (len(names), len(COLUMNS)))}
+        found = {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in tensors.items()}
+        if found != expected:
+            raise BadInputError(str(path), f"{found!r:.160}", f"{expected}", "remove it")
+        return Run(key, names, tensors["readings"].double().numpy(), tensors["floors"].double().numpy())
+
+
+def _digest(identity: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
+    return seal.digest_of(
+        {**identity, "tensors": {name: content_hash(tensors[name]) for name in sorted(tensors)}}, "run"
+    )
 
 
 def _identity(key: RunKey, names: tuple[str, ...]) -> dict[str, str]:

@@ -105,18 +105,26 @@ def read_lock(path: Path) -> list[Record]:
         document: Any = strict_json.decode(str(path), path.read_bytes())
         if document["schema"] != SCHEMA or document.keys() != {"schema", "rows"}:
             raise ValueError(f"schema {document['schema']!r:.40}")
+        if not isinstance(document["rows"], list):
+            raise ValueError(f"rows: a {type(document['rows']).__name__}")
         rows = [_record(*row) for row in document["rows"]]
     except OSError as error:
         raise BadInputError(str(path), error.strerror or "unreadable", "the lock of the budgets", _NEXT) from error
-    except (ParityError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (ParityError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise BadInputError(str(path), f"malformed ({error!s:.80})", "the lock of the budgets", _NEXT) from error
     _require_distinct(rows, str(path))
     return rows
 
 
 def _record(key: str, rule: str, numbers: Mapping[str, list[float]], reason: str) -> Record:
+    every = [number for three in numbers.values() for number in three]
+    if not all(type(number) in (int, float) and 0 <= number == float(number) for number in every):
+        raise ValueError(f"numbers {numbers!r:.60}")
     allowances = {gate: Allowance(*map(float, three)) for gate, three in numbers.items()}
-    return Record(str(key), Rule(rule), allowances, str(reason))
+    parts = json.loads(key)
+    if json.dumps(parts, sort_keys=True) != key or not isinstance(parts["stage"], str) or not isinstance(reason, str):
+        raise ValueError(f"a row for {key!r:.60}")
+    return Record(key, Rule(rule), allowances, reason)
 
 
 def _numbers(row: Record) -> dict[str, list[float]]:

@@ -9,7 +9,7 @@ from parity.cli import outcome
 from parity.cli.options import ATTENTION_KERNELS, positive
 from parity.cli.screen import Screen
 from parity.errors import ExitCode
-from parity.report import render, to_document
+from parity.report import render, sealed_document
 
 
 def add_parser(verbs: Any) -> None:
@@ -56,7 +56,7 @@ def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
 
 def _document(found: GateOutcome) -> dict[str, Any]:
     return {
-        "report": to_document(found.report),
+        "report": sealed_document(found.report),
         "certificate": None if found.written is None else str(found.written),
         "removed": None if found.removed is None else str(found.removed),
     }

@@ -10,7 +10,7 @@ from parity.cli.screen import Screen
 from parity.errors import ExitCode
 from parity.history import history_entry, keep, shelf
 from parity.html import write_html
-from parity.report import Report, as_report, render, to_document, write_markdown, write_report
+from parity.report import Report, as_report, render, sealed_document, write_markdown, write_report
 from parity.run.record import RunResult
 
 
@@ -29,7 +29,7 @@ def deliver(result: RunResult, bands: Bands, arguments: argparse.Namespace, scre
     report = as_report(result, bands)
     retain(report, arguments, screen)
     if arguments.json:
-        screen.json(to_document(report))
+        screen.json(sealed_document(report))
     else:
         render(report, screen.out, details=arguments.details)
     return report.exit_code

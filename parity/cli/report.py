@@ -10,7 +10,7 @@ from parity.cli.screen import Screen
 from parity.errors import BadInputError, ExitCode
 from parity.history import brief_of, compare_runs, comparison_entry, open_run
 from parity.html import write_html
-from parity.report import Report, read_report, render, to_document, to_markdown
+from parity.report import Report, read_report, render, sealed_document, to_markdown
 
 
 def add_parser(verbs: Any) -> None:
@@ -39,7 +39,7 @@ def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
     if arguments.html is not None:
         write_html(found, arguments.html, _extras(found, arguments, screen))
     if arguments.json:
-        screen.json(to_document(found))
+        screen.json(sealed_document(found))
     elif arguments.markdown:
         screen.line(to_markdown(found))
     elif arguments.html is not None:

@@ -4,7 +4,6 @@ docs/MAPPING.md has the grammar. A file is strict: an unknown key or a value of 
 """
 
 import math
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +13,17 @@ from parity.errors import BadInputError
 from parity.foreign.grammar import read_steps
 from parity.foreign.names import Plain, Value, combinations, fill, words_of
 from parity.foreign.steps import Affine, Cast, Join, Step
+from parity.taps.toml_file import read_toml
 
 SCHEMA = 1
 HIGH = 0.95
 """From this confidence on a proposed entry counts as certain."""
 _TOP_KEYS = {"schema", "unsigned", "covers", "each", "skip", "ignore", "tap"}
 _ENTRY_KEYS = {"tap", "from", "steps", "each", "shared", "confidence", "note"}
-# What placeholders may stand for in all: a slip of the pen must not fill the memory.
-_MOST_ENTRIES = 1_000_000
+# Taps of all entries together, 100 MB of them: a slip of the pen must not fill the memory.
+_MOST_ENTRIES = 200_000
 
-Each = Mapping[str, tuple[Value, ...]]
+Each = Mapping[str, Sequence[Value]]
 
 
 @dataclass(frozen=True)
@@ -84,15 +84,7 @@ class TapMapping:
     @staticmethod
     def load(path: Path) -> "TapMapping":
         """Read a mapping file; BadInputError in one line where it is missing or malformed."""
-        try:
-            document = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise BadInputError(
-                str(path), error.strerror or "unreadable", "a mapping file", "check the path"
-            ) from error
-        except (ValueError, RecursionError) as error:
-            raise BadInputError(str(path), f"not TOML ({error!s:.120})", "a mapping file", "correct it") from error
-        return TapMapping.read(document, path.name)
+        return TapMapping.read(read_toml(path, "mapping file"), path.name)
 
     @staticmethod
     def read(document: Mapping[str, Any], where: str) -> "TapMapping":
@@ -104,7 +96,7 @@ class TapMapping:
         each = _each(document.get("each", {}), f"{where}: each")
         entries: list[Entry] = []
         for number, table in enumerate(_tables(document, "tap", where)):
-            entries += _entries(table, f"{where}: entry {number + 1}", each)
+            entries += _entries(table, f"{where}: entry {number + 1}", each, _MOST_ENTRIES - len(entries))
         return TapMapping(
             where,
             tuple(entries),
@@ -130,7 +122,7 @@ class TapMapping:
         return ", ".join([*parts, *(f"{count} {what}" for what, count in counts.items() if count)])
 
 
-def _entries(table: Mapping[str, Any], at: str, each: Each) -> Iterator[Entry]:
+def _entries(table: Mapping[str, Any], at: str, each: Each, most: int) -> Iterator[Entry]:
     _keys(table, at, _ENTRY_KEYS, {"tap", "from"})
     tap = _text(table["tap"], f"{at}: tap")
     written = _sources(table["from"], at)
@@ -145,8 +137,8 @@ def _entries(table: Mapping[str, Any], at: str, each: Each) -> Iterator[Entry]:
     unknown = sorted(words - own.keys())
     if unknown:
         raise BadInputError(at, f"no values for {{{unknown[0]}}}", "every word in [each]", "add it")
-    if math.prod(len(own[word]) for word in words) > _MOST_ENTRIES:
-        raise BadInputError(at, "more than a million taps", "fewer", "correct the placeholders")
+    if math.prod(len(own[word]) for word in words) > most:
+        raise BadInputError(at, f"more than {_MOST_ENTRIES:,} taps in all", "fewer", "correct the placeholders")
     for values in combinations(words, own):
         sources = tuple(Source(fill(source.name, values, at), source.steps) for source in written)
         yield Entry(fill(tap, values, at), sources, steps, at, shared, confidence)
@@ -186,19 +178,19 @@ def _exemptions(document: Mapping[str, Any], key: str, patterns: str, where: str
     return tuple(found)
 
 
-def _each(value: Any, at: str) -> dict[str, tuple[Value, ...]]:
+def _each(value: Any, at: str) -> dict[str, Sequence[Value]]:
     if not isinstance(value, dict):
         raise BadInputError(at, f"{value!r:.60}", "a table of words", "correct it")
     return {word: _values(values, f"{at}: {word}") for word, values in value.items()}
 
 
-def _values(value: Any, at: str) -> tuple[Value, ...]:
+def _values(value: Any, at: str) -> Sequence[Value]:
     if isinstance(value, dict):
         _keys(value, at, {"first", "last"}, {"first", "last"})
         first, last = value["first"], value["last"]
         if type(first) is not int or type(last) is not int or not 0 <= first <= last < first + _MOST_ENTRIES:
             raise BadInputError(at, f"{value!r:.60}", "whole numbers, first not above last", "correct it")
-        return tuple(range(first, last + 1))
+        return range(first, last + 1)
     if not isinstance(value, list) or not value:
         raise BadInputError(at, f"{value!r:.60}", "different numbers, texts or tables, or {first, last}", "correct it")
     if all(isinstance(item, dict) for item in value):

@@ -1,5 +1,7 @@
 """A folder of .npy files, one tensor each: what numpy, and little readers and writers everywhere, can do."""
 
+import os
+from math import prod
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -87,14 +89,19 @@ class NpyFolder:
         try:
             with file.open("rb") as stream:
                 shape, dtype = _header(stream)
-                begin = stream.tell()
-        except (OSError, ValueError, EOFError, MemoryError) as error:
+                begin, end = stream.tell(), os.fstat(stream.fileno()).st_size
+        except OSError as error:
             self._refuse(file, one_line(error))
+        except Exception as error:
+            # numpy lets Python's own parser and tokenizer read headers, and promises no kind of error.
+            self._refuse(file, f"no header that can be read ({' '.join(str(error).split()):.160})")
         code = dtype.str[1:]
         if dtype.hasobject or code not in _DTYPES:
             hint = " (bfloat16? write it as float32)" if code == "V2" else ""
             self._refuse(file, f"dtype {shown(dtype.str)}{hint}")
-        return Span(_DTYPES[code], shape, begin, file.stat().st_size)
+        if end - begin != prod(shape) * dtype.itemsize:
+            self._refuse(file, f"{end - begin} bytes for {dtype.str} {shown(list(shape))}")
+        return Span(_DTYPES[code], shape, begin, end)
 
     def _refuse(self, file: Path, got: str) -> NoReturn:
         raise BadInputError(str(file), got, "a whole .npy file of plain numbers", "write it again")
@@ -106,4 +113,7 @@ def _header(stream: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
         raise ValueError(f"version {version} of the format")
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read(stream)
+    # To numpy true is a size too, until it reads.
+    if any(type(size) is not int or size < 0 for size in shape):
+        raise ValueError(f"shape {shape}")
     return shape, dtype

@@ -2,16 +2,16 @@
 
 import gzip
 import zlib
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from parity.errors import ExitCode
 from parity.history.brief import Brief, Key, Pass, Stand
 from parity.judge import Verdict
 from parity.report.strict import Fields, each, items, json_number, mapping, number, refusal, shown, text, whole
-from parity.store import strict_json
+from parity.store import seal, strict_json
 
-SCHEMA = "ltx-parity/brief/1"
+SCHEMA = "ltx-parity/brief/2"
 # A brief of the full suite is 1.7 MB of JSON, and 0.2 MB packed.
 LARGEST = 64 << 20
 _KEYS = ("schema", "when", "verdict", "exit_code", "provenance", "modes", "taps", "passes", "incomplete")
@@ -24,7 +24,7 @@ _EXACT = Stand(Verdict.IDENTICAL.value, 0.0, 0.0)
 
 def packed(brief: Brief, where: str = "brief") -> bytes:
     """Give a brief as gzipped JSON, the same bytes for the same brief; BadInputError where it has no exact form."""
-    return gzip.compress(strict_json.encode(where, to_document(brief)), 9, mtime=0)
+    return gzip.compress(strict_json.encode(where, seal.sealed(to_document(brief), where)), 9, mtime=0)
 
 
 def unpacked(raw: bytes, where: str) -> Brief:
@@ -36,15 +36,20 @@ def unpacked(raw: bytes, where: str) -> Brief:
         raise refusal(where, f"not a packed brief ({error})", f"what {SCHEMA} packs") from error
     if not opened.eof or opened.unused_data:
         raise refusal(where, "cut short, too large, or more than one", f"one whole {SCHEMA}")
-    return from_document(strict_json.decode(where, plain), where)
+    value = strict_json.decode(where, plain)
+    brief = from_document(seal.unsealed(value), where)
+    seal.require_seal(value, where, "keep the run again")
+    return brief
 
 
 def to_document(brief: Brief) -> dict[str, Any]:
     """Give the JSON value of a brief: a reading that is identical without an error is named alone."""
-    modes, taps = _positions(key.mode for key in brief.stands), _positions(key.tap for key in brief.stands)
     homes = _positions([*(key.home for key in brief.stands), *(home for home, _ in brief.incomplete)])
+    # By pass, as they are read: the tables have the order in which a reader meets their entries.
+    ordered = sorted(brief.stands.items(), key=lambda one: homes[one[0].home])
+    modes, taps = _positions(key.mode for key, _ in ordered), _positions(key.tap for key, _ in ordered)
     readings: list[list[list[object]]] = [[] for _ in homes]
-    for key, stand in brief.stands.items():
+    for key, stand in ordered:
         row: list[object] = [taps[key.tap], modes[key.mode]]
         if stand != _EXACT:
             row += [_VERDICTS.index(stand.verdict), json_number(stand.error), json_number(stand.usage)]
@@ -72,14 +77,35 @@ def from_document(value: object, where: str = "brief") -> Brief:
     names = tuple(top.read(key, lambda v, w: each(v, w, text)) for key in ("taps", "modes"))
     stands: dict[Key, Stand] = {}
     homes = top.read("passes", lambda v, w: each(v, w, lambda a, b: _read_pass(a, b, names, stands)))
+    incomplete = top.read("incomplete", lambda v, w: each(v, w, lambda a, b: _reason(a, b, homes)))
+    _require_first_use(names, homes, stands, incomplete, where)
     return Brief(
         when=top.read("when", text),
         verdict_line=top.read("verdict", text),
         exit_code=top.read("exit_code", _exit_code),
         provenance=top.read("provenance", lambda v, w: mapping(v, w, text)),
         stands=stands,
-        incomplete=top.read("incomplete", lambda v, w: each(v, w, lambda a, b: _reason(a, b, homes))),
+        incomplete=incomplete,
     )
+
+
+def _require_first_use(
+    names: tuple[tuple[str, ...], ...],
+    homes: tuple[Pass, ...],
+    stands: Mapping[Key, Stand],
+    incomplete: Iterable[tuple[Pass, str]],
+    where: str,
+) -> None:
+    """Refuse tables that `to_document` would not write: with entries twice, unused, or in another order."""
+    used = [*(key.home for key in stands), *(home for home, _ in incomplete)]
+    tables: Mapping[str, tuple[Sequence[object], Iterable[object]]] = {
+        "taps": (names[0], (key.tap for key in stands)),
+        "modes": (names[1], (key.mode for key in stands)),
+        "passes": (homes, used),
+    }
+    for name, (table, of_readings) in tables.items():
+        if list(table) != list(dict.fromkeys(of_readings)):
+            raise refusal(f"{where}.{name}", "entries twice, unused, or in another order", "each once, as first used")
 
 
 def _read_pass(value: object, where: str, names: tuple[tuple[str, ...], ...], stands: dict[Key, Stand]) -> Pass:
@@ -92,6 +118,8 @@ def _read_pass(value: object, where: str, names: tuple[tuple[str, ...], ...], st
         if key in stands:
             raise refusal(row.where, f"{key.tap!r:.80} ({key.mode!r:.40}) twice", "each reading once")
         stands[key] = _EXACT if identical else _stand(row)
+        if not identical and stands[key] == _EXACT:
+            raise refusal(row.where, "an identical reading with figures", "one named alone")
     return home
 
 

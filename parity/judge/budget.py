@@ -103,7 +103,7 @@ class Budgets:
 
         Its rows rule taps that begin with `prefix`, so that each stage may have a file of its own.
         """
-        document = read_toml(path, "budget")
+        document = read_toml(path, "budget file")
         if document.get("schema") != SCHEMA:
             raise BadInputError(
                 str(path), f"schema {document.get('schema')!r}", str(SCHEMA), "use a file of this version"

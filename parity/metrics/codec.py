@@ -83,7 +83,8 @@ def _finite(value: Any) -> float | None:
     except OverflowError:
         # A whole number of any length is valid JSON.
         return None
-    return number if math.isfinite(number) else None
+    # Nor is one that float64 has only nearly what was written.
+    return number if math.isfinite(number) and number == value else None
 
 
 def _decode_key(kind: Any, key: object, where: str) -> Any:

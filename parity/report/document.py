@@ -18,7 +18,7 @@ from parity.report.strict import Fields, each, items, json_number, mapping, numb
 from parity.report.tally import VERDICT_WORDS, whole_tally
 from parity.run.record import RunResult
 
-SCHEMA = "ltx-parity/run/2"
+SCHEMA = "ltx-parity/run/3"
 IDENTICAL_COLUMNS = ("tap", "mode", "rule", "subject")
 MEASURED_COLUMNS = (*IDENTICAL_COLUMNS, "verdict", *figure_row.COLUMNS)
 _KEYS = ("schema", "outcome", "provenance", "layout", "modes", "groups", "taps", "subjects", "cases")

@@ -1,13 +1,14 @@
 """Reports on disk: written whole or not at all, read strictly."""
 
 from pathlib import Path
+from typing import Any
 
 from parity.errors import BadInputError, ParityError
 from parity.report.document import from_document, to_document
 from parity.report.markdown import to_markdown
 from parity.report.record import Report
 from parity.run.record import RunResult
-from parity.store import strict_json
+from parity.store import seal, strict_json
 from parity.store.whole_file import publish
 
 
@@ -21,7 +22,12 @@ def write_report(run: RunResult | Report, path: Path) -> None:
 
 def report_bytes(run: RunResult | Report, where: str = "report") -> bytes:
     """Give what `write_report` writes; BadInputError where the run's records contradict each other."""
-    return strict_json.encode(where, to_document(run)) + b"\n"
+    return strict_json.encode(where, sealed_document(run, where)) + b"\n"
+
+
+def sealed_document(run: RunResult | Report, where: str = "report") -> dict[str, Any]:
+    """Give the JSON value of a run with a digest over it, as files and `--json` have it; the same error."""
+    return seal.sealed(to_document(run), where)
 
 
 def write_markdown(run: RunResult | Report, path: Path) -> None:
@@ -30,7 +36,7 @@ def write_markdown(run: RunResult | Report, path: Path) -> None:
 
 
 def read_report(path: Path) -> Report:
-    """Read what `write_report` wrote; BadInputError where the file is missing, cut short, or anything else."""
+    """Read what `write_report` wrote; BadInputError where the file is missing, cut short, edited, or anything else."""
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -40,4 +46,6 @@ def read_report(path: Path) -> Report:
         value = strict_json.decode(str(path), raw)
     except ParityError as error:
         raise BadInputError(str(path), error.got, "a whole report", "write the report again") from error
-    return from_document(value, str(path))
+    report = from_document(seal.unsealed(value), str(path))
+    seal.require_seal(value, str(path), "write the report again")
+    return report

@@ -86,7 +86,11 @@ def _read(path: Path, whole: bytes, source: str) -> list[FaultOutcome]:
         got = "outcomes of other code or another torch"
         raise BadInputError(str(path), got, "what this code found", "remove the file, or name another")
     places = ((f"{path}:{number}", line) for number, line in enumerate(rest, start=2))
-    return [decode_outcome(strict_json.decode(place, line), place) for place, line in places]
+    outcomes = [decode_outcome(strict_json.decode(place, line), place) for place, line in places]
+    twice = next((found.id for found in outcomes if sum(one.id == found.id for one in outcomes) > 1), None)
+    if twice is not None:
+        raise BadInputError(str(path), f"fault {twice!r:.40} twice", "each outcome once", "name another file")
+    return outcomes
 
 
 def _line(value: object) -> bytes:

@@ -11,12 +11,12 @@ from parity.capture import Selection
 from parity.errors import BadInputError
 from parity.metrics import Fingerprint, Fingerprints, codec, fingerprints
 from parity.run.forward import Forward, Implementation, watch
-from parity.store import DroppedTap, Manifest, strict_json
+from parity.store import DroppedTap, Manifest, seal, strict_json
 from parity.store.partial import PartialFile
 
-SCHEMA = "ltx-parity/statistics/1"
+SCHEMA = "ltx-parity/statistics/2"
 SUFFIX = ".json"
-_KEYS = {"schema", "manifest", "taps"}
+_KEYS = {"schema", "manifest", "taps", seal.KEY}
 _NEXT = "capture with --statistics again"
 
 
@@ -60,7 +60,7 @@ def write_statistics(found: Statistics, path: Path) -> None:
     require_suffix(path)
     taps = {name: codec.encode(tap) for name, tap in found.taps.items()}
     document = {"schema": SCHEMA, "manifest": found.manifest.to_json(), "taps": taps}
-    content = strict_json.encode(str(path), document) + b"\n"
+    content = strict_json.encode(str(path), seal.sealed(document, str(path))) + b"\n"
     partial = PartialFile(path)
     try:
         partial.claim()
@@ -87,6 +87,7 @@ def read_statistics(path: Path) -> Statistics:
     manifest, taps = Manifest.from_json(document["manifest"]), _taps(document["taps"], path)
     if manifest.tap_count != len(taps):
         raise BadInputError(str(path), f"{len(taps)} taps", f"{manifest.tap_count}, as its manifest says", _NEXT)
+    seal.require_seal(document, str(path), _NEXT)
     return Statistics(manifest, taps)
 
 

@@ -1,6 +1,7 @@
 """JSON with one meaning: no repeated keys, no NaN, no text that two different strings could share."""
 
 import json
+import math
 from typing import NoReturn
 
 from parity.errors import BadInputError
@@ -19,7 +20,9 @@ def encode(where: str, value: object) -> bytes:
 def decode(where: str, raw: bytes) -> object:
     """Return the value of UTF-8 JSON; BadInputError for anything malformed or ambiguous, naming `where`."""
     try:
-        return json.loads(raw.decode("utf-8"), object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+        return json.loads(
+            raw.decode("utf-8"), object_pairs_hook=_unique_keys, parse_constant=_no_constant, parse_float=_finite
+        )
     except (ValueError, RecursionError) as error:
         raise unreadable(where, f"not strict JSON: {one_line(error)}") from error
 
@@ -31,6 +34,13 @@ def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
             raise ValueError(f"key {shown(key)} twice")
         found[key] = value
     return found
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"{digits:.40} is beyond float64")
+    return number
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -63,7 +63,7 @@ class Catalogue:
     @staticmethod
     def load(path: Path) -> "Catalogue":
         """Read a catalogue file; BadInputError where it is missing or malformed."""
-        return Catalogue(read_toml(path, "catalogue"), path.name)
+        return Catalogue(read_toml(path, "catalogue file"), path.name)
 
     def expand(self, scope: str, flags: frozenset[str] = frozenset(), repeats: Repeats | None = None) -> TapPlan:
         """Lay the taps out for one pass.

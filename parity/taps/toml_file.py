@@ -1,4 +1,4 @@
-"""TOML files that people write: catalogues and budgets."""
+"""TOML files that people write: catalogues, budgets, mappings, tables of operations."""
 
 import tomllib
 from pathlib import Path
@@ -12,8 +12,8 @@ def read_toml(path: Path, kind: str) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BadInputError(str(path), error.strerror or "unreadable", f"a {kind} file", "check the path") from error
+        raise BadInputError(str(path), error.strerror or "unreadable", f"a {kind}", "check the path") from error
     except RecursionError:
-        raise BadInputError(str(path), "nested too deeply", f"a {kind} file", "correct it") from None
+        raise BadInputError(str(path), "nested too deeply", f"a {kind}", "correct it") from None
     except ValueError as error:  # of TOML, of UTF-8, and of Python, for whole numbers of thousands of digits
-        raise BadInputError(str(path), f"not TOML ({error})", f"a {kind} file", "correct it") from error
+        raise BadInputError(str(path), f"not TOML ({error})", f"a {kind}", "correct it") from error

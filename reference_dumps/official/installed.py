@@ -86,6 +86,6 @@ def _release_in(project: Path, distribution: str) -> str | None:
     try:
         table = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
         release = table["version"] if table["name"] == distribution else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return release if isinstance(release, str) else None

@@ -136,7 +136,7 @@ def test_a_damaged_file_is_refused_in_one_line(tmp_path, damage):
     assert len(str(refusal.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize("text", ["", "[1]", "{", '{"schema": "ltx-parity/bands/1"}', "\x00"])
+@pytest.mark.parametrize("text", ["", "[1]", "{", '{"schema": "ltx-parity/bands/2"}', "\x00"])
 def test_what_is_no_file_of_bands_is_refused(tmp_path, text):
     path = tmp_path / "bands.json"
     path.write_text(text, encoding="utf-8")

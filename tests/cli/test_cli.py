@@ -19,6 +19,7 @@ from parity.ltx23.binding import BINDING
 from parity.store import Dump, DumpWriter
 
 CAPTURE = ["--case", "small", "--side", "port", "--dtype", "bfloat16", "--quiet"]
+DUMPED = ["--taps", "transformer.pass_cond.block00.*,transformer.pass_cond.*.x0"]
 FLAGS = {
     "run": "--attention --case --config --details --device --dtype --fault --help --history --html --jobs "
     "--json --list --live --model --output --quiet --real-size --reference --release --share-weights "
@@ -56,9 +57,9 @@ def test_the_options_are_frozen() -> None:
 
 @pytest.fixture(scope="module")
 def dump(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One pass of the case."""
+    """A block of one pass of the case, and what comes out of that pass."""
     path = tmp_path_factory.mktemp("dump") / "port.h5"
-    assert main(["capture", str(path), *CAPTURE, "--taps", "transformer.pass_cond.*"]) == 0
+    assert main(["capture", str(path), *CAPTURE, *DUMPED]) == 0
     return path
 
 
@@ -103,7 +104,7 @@ def swap(tensors: dict[str, Tensor]) -> None:
 def test_a_dump_compares_with_itself(dump: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     copy = edited(dump, tmp_path / "copy.safetensors", nothing)
     assert main(["compare", str(dump), str(copy), "--suite", "exact"]) == 0
-    taps = sum("pass_cond" in name for name in BINDING.taps("small"))
+    taps = sum(".pass_cond." in name and (".block00." in name or ".x0" in name) for name in BINDING.taps("small"))
     assert capsys.readouterr().out.startswith(f"WITHIN BUDGET: {taps} taps")
 
 
@@ -177,11 +178,11 @@ def test_the_live_port_needs_every_tap_in_the_dump(dump: Path, capsys: pytest.Ca
 def test_a_cut_dump_is_incomplete(tmp_path: Path, dump: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What a limit left out is listed, and never passed over."""
     cut = tmp_path / "cut.h5"
-    assert main(["capture", str(cut), *CAPTURE, "--max-tokens", "3"]) == 0
+    assert main(["capture", str(cut), *CAPTURE, *DUMPED, "--max-tokens", "3"]) == 0
     assert "left out or cut by limits" in capsys.readouterr().out
     assert main(["compare", str(dump), str(cut), "--quiet"]) == 3
     limited = tmp_path / "limited.h5"
-    assert main(["capture", str(limited), *CAPTURE, "--max-bytes", "20K"]) == 0
+    assert main(["capture", str(limited), *CAPTURE, *DUMPED, "--max-bytes", "20K"]) == 0
     assert main(["compare", str(dump), str(limited), "--quiet"]) == 3
 
 
@@ -264,24 +265,11 @@ def test_a_truncated_dump_is_bad_input(
 
 def test_a_report_is_shown_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
-    command = [
-        "run",
-        "--suite",
-        "recorded",
-        "--release",
-        "1.0.0",
-        "--case",
-        "small",
-        "--dtype",
-        "bfloat16",
-        "--fault",
-        "A1",
-        "--output",
-        str(out),
-    ]
+    suite = ["--suite", "recorded", "--release", "1.0.0", "--case", "lora-small", "--dtype", "bfloat16"]
+    command = ["run", *suite, "--fault", "ZL7", "--output", str(out)]
     assert main([*command, "--quiet"]) == 1
     first = capsys.readouterr().out
-    assert "block00.video.self_attn.gated" in first
+    assert "First divergence: lora." in first
     assert main(["report", str(out / "run.json")]) == 1
     assert capsys.readouterr().out == first
     assert main(["report", str(out / "run.json"), "--markdown"]) == 1
@@ -323,7 +311,7 @@ def test_a_killed_capture_leaves_the_previous_dump(tmp_path: Path, dump: Path) -
         assert process.wait() == -signal.SIGKILL, "it had ended before it could be killed"
         assert (target.read_bytes() if target.exists() else None) == before
     for target in (old, fresh):
-        assert main(["capture", str(target), *CAPTURE]) == 0
+        assert main(["capture", str(target), *CAPTURE, *DUMPED]) == 0
     assert [p.name for p in tmp_path.iterdir() if "partial" in p.name] == []
 
 

@@ -99,7 +99,7 @@ def test_a_document_that_cannot_be_finished_leaves_what_was_there(
     "edit",
     [
         lambda d: d.pop("taps"),
-        lambda d: d.update(schema="ltx-parity/statistics/2"),
+        lambda d: d.update(schema="ltx-parity/statistics/1"),
         lambda d: d.update(more=1),
         lambda d: d["taps"].pop(X0),
         lambda d: d["taps"][X0].pop("l2"),

@@ -21,8 +21,10 @@ from ltx_port.errors import InputError
 from ltx_port.release import RELEASE_1_2_0
 from ltx_port.text.gemma import load_gemma
 from ltx_port.text.tokenizer import load_tokenizer
+from parity.blame.operations import Operations
 from parity.errors import BadInputError, IncompleteError, told
 from parity.forecast.local_file import read_local_errors
+from parity.foreign.mapping import TapMapping
 from parity.judge import Budgets
 from parity.ltx23.configs import config_text
 from parity.report import read_report
@@ -53,7 +55,7 @@ def edited(path: Path, change: Callable[[Any], object]) -> Path:
 DEEP = "x = " + "[" * 5000 + "]" * 5000
 
 
-@pytest.mark.parametrize("read", [Budgets.load, Catalogue.load])
+@pytest.mark.parametrize("read", [Budgets.load, Catalogue.load, Operations.load, TapMapping.load])
 @pytest.mark.parametrize("text", [DEEP, "x = 1" + "0" * 5000])
 def test_toml_that_python_cannot_follow(tmp_path: Path, read: Callable[[Path], object], text: str) -> None:
     (tmp_path / "x.toml").write_text(text)
@@ -255,6 +257,25 @@ def test_a_tokenizer_that_fails_only_when_text_comes(tmp_path: Path, capfd: pyte
     (path,) = seeds.gemma(tmp_path, "tokenizer.json")
     edited(path, lambda found: found["post_processor"].update(special_tokens={}))
     refused(lambda found: load_tokenizer(found.parent, RELEASE_1_2_0, 16), path, "tokenizer.json")
+
+
+def test_a_tokenizer_that_fails_only_when_certain_text_comes(tmp_path: Path) -> None:
+    (path,) = seeds.gemma(tmp_path, "tokenizer.json")
+    edited(path, lambda found: [found["model"]["vocab"].pop(key) for key in ("<0xE2>", "<unk>")])
+    tokenizer = load_tokenizer(path.parent, RELEASE_1_2_0, 16)
+    refused(lambda _: tokenizer(["\N{SNOWMAN}"], CPU), path, "Unk token")
+
+
+def test_a_tokenizer_that_makes_more_of_a_prompt_than_it_is_told_to(tmp_path: Path) -> None:
+    (path,) = seeds.gemma(tmp_path, "tokenizer.json")
+
+    def twice(found: Any) -> None:
+        single = found["post_processor"]["single"]
+        single.append(single[-1])
+
+    edited(path, twice)
+    tokenizer = load_tokenizer(path.parent, RELEASE_1_2_0, 16)
+    refused(lambda _: tokenizer(["a, " * 40], CPU), path, "tokens of a prompt that is to be cut")
 
 
 def test_code_that_a_gemma_root_brings_along_is_not_run(tmp_path: Path) -> None:

@@ -42,9 +42,9 @@ def test_a_file_cut_anywhere_is_refused(tmp_path):
         b"[" * 200_000,
         b'{"a":' * 200_000,
         b'{"schema": NaN}',
-        b'{"schema": "ltx-parity/run/2", "schema": "ltx-parity/run/2"}',
+        b'{"schema": "ltx-parity/run/3", "schema": "ltx-parity/run/3"}',
         b'{"schema": ' + b"9" * 5000 + b"}",
-        b'{"schema": "ltx-parity/run/2", "outcome": ' + b"[" * 900 + b"]" * 900 + b"}",
+        b'{"schema": "ltx-parity/run/3", "outcome": ' + b"[" * 900 + b"]" * 900 + b"}",
     ],
     ids=["empty", "not UTF-8", "deep lists", "deep objects", "bare NaN", "key twice", "huge number", "nested"],
 )

@@ -137,7 +137,7 @@ def _mutation(change: Callable[[Random, Any], None]) -> Callable[[Random, bytes]
     def mutate(random: Random, raw: bytes) -> bytes:
         memory = io.BytesIO(raw)
         # A second change may find gone, or of another rank, what it would change.
-        gone = contextlib.suppress(KeyError, ValueError, TypeError, OSError, RuntimeError)
+        gone = contextlib.suppress(AttributeError, KeyError, ValueError, TypeError, OSError, RuntimeError, MemoryError)
         with h5py.File(memory, "r+", locking=False) as file, gone:
             for _ in range(random.choice((1, 1, 2))):
                 change(random, file)

@@ -1,5 +1,7 @@
 """JSON, by its structure: keys lost, doubled and renamed, values of other types, numbers and texts that provoke."""
 
+import gzip
+import hashlib
 import json
 from collections.abc import Callable
 from random import Random
@@ -134,3 +136,26 @@ def mutated(random: Random, text: str) -> str:
 def mutation(random: Random, raw: bytes) -> bytes:
     """Mutate the bytes of a JSON file."""
     return mutated(random, raw.decode("utf-8")).encode("utf-8", "surrogatepass")
+
+
+def forged(random: Random, raw: bytes) -> bytes:
+    """Mutate a document that carries a digest, and compute that anew: a file that somebody made with intent."""
+    text = mutated(random, raw.decode("utf-8"))
+    try:
+        # Computed as a forger would, from what the docs say.
+        document = json.loads(text)
+        rest = {key: value for key, value in document.items() if key != "digest"}
+        compact = json.dumps(rest, ensure_ascii=False, separators=(",", ":"))
+    except (ValueError, RecursionError, AttributeError):
+        return text.encode("utf-8", "surrogatepass")
+    fresh = hashlib.sha256(compact.encode("utf-8", "surrogatepass")).hexdigest()
+    return text.replace(str(json.loads(raw)["digest"]), fresh).encode("utf-8", "surrogatepass")
+
+
+def gzipped(change: Callable[[Random, bytes], bytes]) -> Callable[[Random, bytes], bytes]:
+    """Give the change of a text as one of the same text gzipped."""
+
+    def changed(random: Random, raw: bytes) -> bytes:
+        return gzip.compress(change(random, gzip.decompress(raw)), mtime=0)
+
+    return changed

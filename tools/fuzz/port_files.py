@@ -44,7 +44,7 @@ def _tensors(file: TensorFile) -> dict[str, tuple[str, tuple[int, ...], str]]:
     return found
 
 
-def _says(raw: bytes, found: Any) -> bool:
+def tensors_say(raw: bytes, found: Any) -> bool:
     """Whether the tensors are those that the header speaks of, by a reader of their own."""
     header, data = safetensors_parts.split(raw)
     document = json_text.parsed(header)
@@ -119,11 +119,13 @@ _SAFETENSORS = (
 _JSON = (json_text.mutation,) * 6 + content.ANY_BYTES[::2]
 
 PORT_READERS = (
-    Reader("checkpoint", seeds.checkpoints, (*_SAFETENSORS, *(safetensors_parts.nested,) * 8), _checkpoint, _says),
-    Reader("lora", seeds.loras, _SAFETENSORS, _lora, _says),
-    Reader("upsampler", seeds.upsamplers, _SAFETENSORS, _upsampler, _says),
-    Reader("hidden states", seeds.hidden_states, _SAFETENSORS, _states, _says),
-    Reader("gemma weights", lambda folder: seeds.gemma(folder, "model.safetensors"), _SAFETENSORS, _gemma, _says),
+    Reader(
+        "checkpoint", seeds.checkpoints, (*_SAFETENSORS, *(safetensors_parts.nested,) * 8), _checkpoint, tensors_say
+    ),
+    Reader("lora", seeds.loras, _SAFETENSORS, _lora, tensors_say),
+    Reader("upsampler", seeds.upsamplers, _SAFETENSORS, _upsampler, tensors_say),
+    Reader("hidden states", seeds.hidden_states, _SAFETENSORS, _states, tensors_say),
+    Reader("gemma weights", lambda folder: seeds.gemma(folder, "model.safetensors"), _SAFETENSORS, _gemma, tensors_say),
     Reader(
         "gemma config.json",
         lambda folder: seeds.gemma(folder, "config.json"),

@@ -6,7 +6,9 @@ from typing import Any
 
 from fuzz import content, hdf5_checksum, hdf5_parts, json_text, safetensors_parts, seeds, sketch_parts, toml_text
 from fuzz.case import Reader
+from fuzz.foreign_files import FOREIGN_READERS
 from fuzz.port_files import PORT_READERS
+from fuzz.record_files import RECORD_READERS
 from fuzz.sayings import same_document
 from parity.cli import main as parity_main
 from parity.forecast.local_file import read_local_errors
@@ -128,13 +130,23 @@ _ENGINE = (
         forgeries=(*(safetensors_parts.forged,) * 3, *(sketch_parts.forged,) * 6),
         command=lambda path: (parity_main, ["show", str(path), "--json"]),
     ),
-    Reader("statistics.json", seeds.statistics, _JSON, _statistics, _statistics_say),
+    Reader(
+        "statistics.json",
+        seeds.statistics,
+        _JSON,
+        _statistics,
+        _statistics_say,
+        sealed=True,
+        forgeries=(json_text.forged,) * 6,
+    ),
     Reader(
         "run.json",
         seeds.runs,
         _JSON,
         lambda path: to_document(read_report(path)),
-        lambda raw, found: same_document(raw.decode(), found),
+        lambda raw, found: same_document(raw.decode(), found, ("digest",)),
+        sealed=True,
+        forgeries=(json_text.forged,) * 6,
         command=lambda path: (parity_main, ["report", str(path)]),
     ),
     Reader("taps.toml", seeds.catalogues, _TOML, _catalogue, lambda raw, found: True),
@@ -154,4 +166,4 @@ _ENGINE = (
         _local_errors_say,
     ),
 )
-READERS = {reader.name: reader for reader in (*_ENGINE, *PORT_READERS)}
+READERS = {reader.name: reader for reader in (*_ENGINE, *RECORD_READERS, *FOREIGN_READERS, *PORT_READERS)}

@@ -9,10 +9,12 @@ from fuzz.json_text import Table, parsed
 
 def same_document(text: str, found: Any, apart_from: Collection[str] = ()) -> bool:
     """Whether a text says exactly what was read: every key once, every value, and kinds as they are."""
-    document = parsed(text)
-    if isinstance(document, Table):
-        document = Table(pair for pair in document if pair[0] not in apart_from)
-    return _plain(document) == _plain(parsed(json.dumps(found)))
+    one, other = (_without(parsed(given), apart_from) for given in (text, json.dumps(found)))
+    return _plain(one) == _plain(other)
+
+
+def _without(document: Any, keys: Collection[str]) -> Any:
+    return Table(pair for pair in document if pair[0] not in keys) if isinstance(document, Table) else document
 
 
 def _plain(value: Any) -> Any:

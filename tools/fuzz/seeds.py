@@ -1,6 +1,8 @@
 """Whole inputs of every kind, written by the project's own writers."""
 
 import json
+import math
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
@@ -13,7 +15,27 @@ from ltx_port.certificate import Certificate, Compared, Evidence, Reference, Sco
 from ltx_port.certificate.port_hash import port_sha256
 from ltx_port.release import RELEASE_1_2_0
 from ltx_port.transformer.attention import AttentionBackend
-from parity.judge import Allowance, Budget, Measurement, Rule, judge
+from parity.blame import Blame, FaultOutcome, HintKind
+from parity.blame.expectation import Expectation
+from parity.calibrate.bands_file import PLACES, BandsFile, Row, levels, write_bands
+from parity.calibrate.journal import Journal, Run, RunKey
+from parity.calibrate.ratchet import write_lock as write_budget_lock
+from parity.calibrate.reading import AGAINST, COLUMNS, JUDGED
+from parity.foreign.files import IDENTITY_KEY
+from parity.foreign.inputs_manifest import (
+    MANIFEST_FILE,
+    ArgumentRecord,
+    FileRecord,
+    GivenRecord,
+    InputsManifest,
+    PassRecord,
+    TensorRecord,
+    ValueRecord,
+    WeightsRecord,
+)
+from parity.foreign.inputs_manifest import SCHEMA as INPUTS_SCHEMA
+from parity.history.shelf import keep
+from parity.judge import Allowance, Budget, Budgets, Measurement, Rule, judge
 from parity.judge.verdict import TapPlace
 from parity.ltx23.configs import config_text
 from parity.ltx23.synthetic.gemma import write_gemma
@@ -22,7 +44,9 @@ from parity.ltx23.synthetic.model_folder import CONFIG, write_upsampler
 from parity.ltx23.synthetic.spec import CheckpointSpec
 from parity.ltx23.synthetic.write import write_checkpoint
 from parity.metrics import compare, fingerprints
-from parity.report import write_report
+from parity.report import as_report, write_report
+from parity.report.journal import open_journal
+from parity.run.forward import Mode
 from parity.run.record import CaseResult, ForwardResult, RunResult
 from parity.run.statistics import Statistics, write_statistics
 from parity.sketch.file import write_sketch
@@ -164,6 +188,139 @@ def local_errors(folder: Path) -> list[Path]:
     path = folder / "local.json"
     path.write_text(json.dumps({"transformer": 1e-2, "video_vae": 0, "audio_vae": 0.5, "vocoder": 1.0}))
     return [path]
+
+
+def bands(folder: Path) -> list[Path]:
+    """Write bands of two taps, one that reads infinity among them."""
+    ratios = {(*place, column): 1.25 for place in PLACES for column in JUDGED}
+    rows = []
+    for tap, most in (("toy.*.a", 1e-3), ("toy.*.b", math.inf)):
+        cell = tuple(tuple(most * level for level in levels(column)) for column in JUDGED)
+        rows.append(Row(tap, "bfloat16", 64, (2.0**-9, 0.0, 0.0, 0.0), dict.fromkeys(PLACES, cell)))
+    told = {"command": "calibrate", "torch": "2.13.0"}
+    found = BandsFile("toy", "1.0.0", told, {"small": {"bfloat16": 64}}, {"bfloat16": ratios}, tuple(rows))
+    write_bands(found, folder / "bands.json")
+    return [folder / "bands.json"]
+
+
+def briefs(folder: Path) -> list[Path]:
+    """Keep runs within budget, over budget, and incomplete, in brief."""
+    now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    kinds = (_run(0.001, 0.0), _run(0.0, 0.5), _run(0.001, incomplete=("transformer.x: missing",)))
+    return [keep(as_report(run), folder, now) for run in kinds]
+
+
+def budget_locks(folder: Path) -> list[Path]:
+    """Write the lock of a stage's budgets."""
+    write_budget_lock(Budgets.load(_STAGES / "denoise" / "budgets.toml", "denoise."), folder / "budgets.lock.json")
+    return [folder / "budgets.lock.json"]
+
+
+MEASURED_KEY, MEASURED_NAMES = RunKey("toy", "small", "bfloat16", "1.0.0", 7, "plain"), ("toy.p.a", "toy.p.b")
+
+
+def measured_runs(folder: Path) -> list[Path]:
+    """Write a measured run of two taps."""
+    readings = np.linspace(0, 1, len(Mode) * 2 * len(AGAINST) * len(COLUMNS))
+    table = readings.reshape(len(Mode), 2, len(AGAINST), len(COLUMNS))
+    Journal(folder).write(Run(MEASURED_KEY, MEASURED_NAMES, table, np.zeros((2, len(COLUMNS)))))
+    return [folder / MEASURED_KEY.file]
+
+
+CAMPAIGN_SOURCE = "0" * 64
+
+
+def campaigns(folder: Path) -> list[Path]:
+    """Write the journal of a campaign with a fault that was found, and one that was not."""
+    blame = Blame("tap", "gate", "all of 4 elements differ", "equals half", "seen", HintKind.FACTOR, places={"a": "b"})
+    with open_journal(folder / "campaign.jsonl", CAMPAIGN_SOURCE) as journal:
+        journal.add(
+            FaultOutcome(
+                "A1", "transformer", "a gate", "tap", (Expectation(HintKind.FACTOR, ("0.5",)),), True, blame, 1.5
+            )
+        )
+        journal.add(FaultOutcome("A2", "transformer", "a mask", "tap", (), False, None, 0.5, ("missing",), "noise"))
+    return [folder / "campaign.jsonl"]
+
+
+def operations(folder: Path) -> list[Path]:
+    """Copy a model's table of operations."""
+    path = folder / "operations.toml"
+    path.write_bytes((_STAGES.parent / "operations.toml").read_bytes())
+    return [path]
+
+
+def projects(folder: Path) -> list[Path]:
+    """Write what a source tree of the official code says of itself."""
+    path = folder / "pyproject.toml"
+    path.write_text('[project]\nname = "ltx-core"\nversion = "1.2.0"\n[tool.x]\nlist = ["a", 1]\n')
+    return [path]
+
+
+_MAPPING = """schema = 1
+covers = ["toy.*"]
+unsigned = "the writer has no metadata"
+[each]
+block = { first = 0, last = 3 }
+part = [{ tap = "q", from = "wq", third = 0 }, { tap = "k", from = "wk", third = 1 }]
+[[skip]]
+taps = ["*.context"]
+reason = "fused"
+[[ignore]]
+from = ["*/scratch"]
+reason = "used again"
+[[tap]]
+tap = "toy.block{block:02}.{part.tap}"
+from = "blk.{block+1}.{part.from}"
+steps = [{ transpose = [0, 1] }, { slice = [0, 4], stride = 2, axis = 1 }, { cast = "bfloat16", rounding = "why" }]
+confidence = 0.8
+note = "a proposal"
+[[tap]]
+tap = "toy.joined"
+from = ["a", { name = "b", steps = [{ split = [1, 2], take = 1 }, { scale = 2.0 }] }]
+steps = [{ concat = -1 }, { reshape = [1, -1] }, { rope = "interleaved-to-split", heads = 2 }, { add = -1.0 }]
+shared = "also read"
+each.step = [1, 2]
+"""
+
+
+def mappings(folder: Path) -> list[Path]:
+    """Write a mapping file that has everything."""
+    (folder / "map.toml").write_text(_MAPPING)
+    return [folder / "map.toml"]
+
+
+def inputs_manifests(folder: Path) -> list[Path]:
+    """Write a manifest of exported inputs, alone."""
+    tensor = TensorRecord(name="x", dtype="bfloat16", shape=[2, 3], sha256="a" * 64)
+    argument = ArgumentRecord(**vars(tensor), argument="video.x", meaning="tokens")
+    setting = ValueRecord(name="video.enabled", value={"a": [1, 0.5, None, "b"]}, meaning="whether")
+    file = FileRecord(path="weights/x.safetensors", bytes=12, sha256="b" * 64, tensors=[tensor])
+    found = InputsManifest(
+        schema=INPUTS_SCHEMA, binding="ltx23", stage="toy", case="small", guards="A1", release="1.0.0",
+        dtype="bfloat16", identity="c" * 64, checkpoint_sha256="d" * 64, seed=7, command="inputs",
+        created="2026-01-02T03:04:05+00:00", inputs="inputs.safetensors", options=[setting],
+        passes=[PassRecord(name="p", arguments=[argument], settings=[setting], taps=["toy.p.a"])],
+        weights=[WeightsRecord(name="checkpoint", meaning="weights", files=[file])],
+        given=GivenRecord(producer="official", release="1.0.0", file="given.safetensors", tensors=[tensor]),
+    )  # fmt: skip
+    (folder / MANIFEST_FILE).write_bytes(found.to_bytes())
+    return [folder / MANIFEST_FILE]
+
+
+def foreign_tensors(folder: Path) -> list[Path]:
+    """Write what a port in another language computed, as safetensors."""
+    tensors = {name: TENSORS[name].clone() for name in TENSORS}
+    save_file(tensors, folder / "port.safetensors", {IDENTITY_KEY: "e" * 64})
+    return [folder / "port.safetensors"]
+
+
+def arrays(folder: Path) -> list[Path]:
+    """Write the same as an array of numpy, and the identity beside it."""
+    (folder / "arrays" / "block").mkdir(parents=True)
+    (folder / "arrays" / "identity.txt").write_text("e" * 64 + "\n")
+    np.save(folder / "arrays" / "x.npy", np.arange(12, dtype=np.float32))
+    return [folder / "arrays" / "x.npy", folder / "arrays" / "identity.txt"]
 
 
 def checkpoints(folder: Path) -> list[Path]:
