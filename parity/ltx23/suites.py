@@ -12,11 +12,13 @@ from parity.binding import Progress
 from parity.blame import Explainer
 from parity.judge import Budgets
 from parity.lockstep import judge_in_lockstep
+from parity.ltx23.operations import operations
 from parity.ltx23.recording import open_recording
 from parity.ltx23.stage import Case
 from parity.ltx23.world import PROVEN_LIVE, World
 from parity.run.forward import Forward, Mode
 from parity.run.judging import Bar, judge_forward
+from parity.run.maps import Maps
 from parity.run.oracle import DriftOracle, LiveOracle, Oracle, RecordedOracle
 from parity.run.record import CaseResult, ForwardResult
 from parity.store.bits import dtype_name
@@ -119,7 +121,7 @@ def _run_job(
 ) -> CaseResult:
     forwards = [f for f in world.forwards(job.case, job.dtype) if not job.passes or f.name in job.passes]
     judged = _side_by_side(job, world, progress) if job.lockstep else _one_by_one(job, world, recordings)
-    bar = Bar(job.suite, job.case_label, budgets, job.dtype, job.modes, job.every_mode, explainer)
+    bar = Bar(job.suite, job.case_label, budgets, job.dtype, job.modes, job.every_mode, explainer, Maps(operations()))
     results: list[ForwardResult] = []
     for done, forward in enumerate(forwards):
         progress(f"{job.label} {forward.name}", done, len(forwards))
