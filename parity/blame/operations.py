@@ -74,7 +74,7 @@ class Operations:
 
     def named(self, text: str, tap: str, rank: int) -> str:
         """Give a text with the axes that it mentions called by their names too."""
-        names = self._axes(tap, rank)
+        names = self.axes_of(tap, rank)
         return _AXIS.sub(lambda found: _axis(found, names), text)
 
     def heads(self, tap: str, shape: Sequence[int], values: Mapping[str, Tensor]) -> HeadAxis | None:
@@ -82,7 +82,7 @@ class Operations:
 
         `values` are the taps of the same pass: one of them shows how many heads lie on a last axis.
         """
-        names = self._axes(tap, len(shape))
+        names = self.axes_of(tap, len(shape))
         if HEADS in names:
             axis = names.index(HEADS)
             return HeadAxis(axis, shape[axis])
@@ -92,7 +92,8 @@ class Operations:
         count = next((int(values[name]) for name in shown if name in values and values[name].numel() == 1), None)
         return HeadAxis(len(shape) - 1, count) if count is not None else None
 
-    def _axes(self, tap: str, rank: int) -> tuple[str, ...]:
+    def axes_of(self, tap: str, rank: int) -> tuple[str, ...]:
+        """Give what the axes of a tensor are called, nothing where the table does not say."""
         return next((row.axes for row in self.axes if len(row.axes) == rank and row.covers(tap)), ())
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from parity.metrics.exactness import Pair, difference, widened
+from parity.metrics.exactness import Pair, difference, require_exact, widened
 from parity.metrics.options import CompareOptions
 from parity.metrics.sources import TensorSource, as_source, read_checked
 
@@ -52,12 +52,13 @@ class ErrorMap:
 
     Rows are the indices of all axes but the last, merged; columns those of the last axis; `grid` says how many cells
     they fall into. `cells` has one letter for each cell, row by row; `peak` is the root of the squared error of the
-    largest, in the units of the tensor.
+    largest, in the units of the tensor. `axes`: what the tensor's axes are called, where that is known.
     """
 
     peak: float
     cells: str
     heads: HeadShares | None
+    axes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,9 @@ class _Sides:
         name = self.options.name
         own = read_checked(self.left, start, stop, f"{name}: candidate")
         other = read_checked(self.right, start, stop, f"{name}: reference").to(own.device)
-        found = difference(Pair(own, other), widened(own), widened(other))
+        pair = Pair(own, other)
+        require_exact(pair, name)
+        found = difference(pair, widened(own), widened(other))
         return torch.where(torch.isfinite(found), found, 0.0)
 
     def rectangles(self, cells: Grid) -> Iterator[tuple[tuple[int, int], Tensor]]:

@@ -11,7 +11,7 @@ from parity.report.bins import ERROR_EDGES, ULP_EDGES, histogram_of, run_of
 from parity.report.record import Histograms, Measured, ReportedTap
 from parity.report.strict import Fields, each, items, json_number, number, refusal, shown, text, whole
 
-COLUMNS = ("result", "peak", "cells", "heads", "peer_errors", "peer_distances")
+COLUMNS = ("result", "peak", "cells", "heads", "axes", "peer_errors", "peer_distances")
 _LARGEST = LETTERS[0]
 # Letters are up to half a step off, and figures are rounded.
 _OFF = 1.1
@@ -40,7 +40,7 @@ def _row(at: int, name: str, measured: Measured, seen: ErrorMap) -> list[object]
     runs = (
         (None, None) if peer is None else (run_of(peer.errors, ERROR_EDGES, name), run_of(peer.ulps, ULP_EDGES, name))
     )
-    return [at, json_number(seen.peak), seen.cells, heads, *runs]
+    return [at, json_number(seen.peak), seen.cells, heads, list(seen.axes), *runs]
 
 
 def _read(value: object, where: str, taps: list[ReportedTap]) -> int:
@@ -54,6 +54,7 @@ def _read(value: object, where: str, taps: list[ReportedTap]) -> int:
         peak=row.read("peak", _peak),
         cells=row.read("cells", lambda v, w: _cells(v, w, shape)),
         heads=row.read("heads", lambda v, w: _heads(v, w, shape)),
+        axes=row.read("axes", lambda v, w: _axes(v, w, len(shape))),
     )
     _require_the_error(seen, measured, where)
     peer = _peer(row, taps[at].elements)
@@ -91,6 +92,13 @@ def _heads(value: object, where: str, shape: Sequence[int]) -> HeadShares | None
             where, f"{len(shares)} shares of {total:.4g}", f"an axis of shape {tuple(shape)!r:.60}, shares of 1"
         )
     return HeadShares(int(axis), tuple(shares))
+
+
+def _axes(value: object, where: str, rank: int) -> tuple[str, ...]:
+    found = each(value, where, text)
+    if len(found) not in (0, rank):
+        raise refusal(where, f"{len(found)} names", f"none, or one for each of {rank} axes")
+    return found
 
 
 def _require_the_error(seen: ErrorMap, measured: Measured, where: str) -> None:

@@ -116,7 +116,7 @@ def _measured(tap: TapResult, mapped: bool) -> Measured:
 def _map(found: ErrorMap) -> ErrorMap:
     heads = found.heads
     rounded = None if heads is None else HeadShares(heads.axis, tuple(map(_figure, heads.shares)))
-    return ErrorMap(_figure(found.peak), found.cells, rounded)
+    return ErrorMap(_figure(found.peak), found.cells, rounded, found.axes)
 
 
 def _histograms(peer: TensorComparison) -> Histograms:

@@ -68,4 +68,5 @@ class Maps:
     ) -> ErrorMap | None:
         """Map the error between two sides whose comparison is known; None where there is none to map."""
         heads = self.operations.heads(tap, found.shape, values)
-        return error_map(*sides, found.max_abs, heads, CompareOptions(name=tap))
+        seen = error_map(*sides, found.max_abs, heads, CompareOptions(name=tap))
+        return None if seen is None else replace(seen, axes=self.operations.axes_of(tap, len(found.shape)))
