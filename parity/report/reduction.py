@@ -76,18 +76,25 @@ def _case(case: CaseResult, bands: Bands | None, mapped: Mapped) -> ReportedCase
 
 def _forward(forward: ForwardResult, bands: Bands | None, dtype: str, mapped: Mapped) -> ReportedForward:
     gains = {group: _figure(gain) for group, gain in forward.gains.items()}
-    noise = None if bands is None else NoiseOf(bands, dtype, taken_against(forward))
+    # Where all is one and the same there is no error to tell beside a band, and most passes are like that.
+    told = bands is not None and not all(map(_alike, forward.taps))
+    noise = NoiseOf(bands, dtype, taken_against(forward)) if bands is not None and told else None
     taps = tuple(_tap(tap, noise, id(tap) in mapped) for tap in forward.taps)
     classes = None if bands is None else classify_forward(forward, bands, dtype)
     return ReportedForward(forward.name, taps, tuple(forward.incomplete), gains, forward.blame, classes)
 
 
 def _tap(tap: TapResult, noise: NoiseOf | None, mapped: bool) -> ReportedTap:
-    found, peer = tap.measurement.comparison, tap.measurement.peer
+    found = tap.measurement.comparison
     subject = Subject(tuple(found.shape), found.candidate_dtype, found.reference_dtype)
-    nothing = tap.verdict is Verdict.IDENTICAL and found.identical and (peer is None or peer.identical)
-    measured = None if nothing else _measured(tap, mapped)
+    measured = None if _alike(tap) else _measured(tap, mapped)
     return ReportedTap(tap.place, tap.rule, tap.verdict, subject, measured, _noise(tap, noise))
+
+
+def _alike(tap: TapResult) -> bool:
+    """Say whether candidate, truth and peer are one and the same."""
+    found, peer = tap.measurement.comparison, tap.measurement.peer
+    return tap.verdict is Verdict.IDENTICAL and found.identical and (peer is None or peer.identical)
 
 
 def _noise(tap: TapResult, noise: NoiseOf | None) -> Noise | None:

@@ -39,6 +39,11 @@ def test_without_calibration_there_is_none():
     assert found["cases"][0]["forwards"][0]["bands"] is None
 
 
+def test_a_pass_in_which_all_is_alike_tells_no_bands():
+    alike = one_run(one_case(one_pass(tap("identical", "toy.p.first"), tap("identical", "toy.p.second"))))
+    assert not any(found.noise for found in as_report(alike, bands()).taps)
+
+
 def test_a_band_that_readings_share_is_kept_once():
     found = document()
     assert found["cases"][0]["forwards"][0]["bands"] == [1] * 6 + [0] * 3

@@ -28,12 +28,13 @@ function driftView(run, state) {
       "Where the chained error is exactly 0, a dot stands at the foot. Click a point to open its tap, a name in the legend to hide it. ",
       "chained: the model on its own values; forced: each block fed the reference's inputs; born: each module fed them; ",
       "budget: what the error may be; reference: the reference's own error in the same precision, where it has one."),
-    h("p", { class: "note" }, bandNote(run, shown.flatMap(([, some]) => some))),
+    h("p", { class: "note", id: "band-note" }, bandNote(run, shown.flatMap(([, some]) => some))),
   ];
 }
 
 /** What the shaded bands are, and where there are none. */
 function bandNote(run, points) {
+  if (!points.some((point) => [...point.modes.values()].some((at) => run.measuredAt[at] >= 0))) return null;
   const bands = points.map((point) => [...point.modes.values()].some((at) => run.band(at)));
   const without = bands.filter((has) => !has).length;
   if (without === points.length)
