@@ -36,6 +36,7 @@ from parity.plain_lacks import OfLargeModels
 from parity.run.dumps import require_same_origin
 from parity.run.forward import Forward, Implementation, Mode, observe
 from parity.run.judging import Bar, judge_forward
+from parity.run.maps import Maps
 from parity.run.oracle import DriftOracle, LiveOracle, Oracle, RecordedOracle
 from parity.run.record import CaseResult, RunResult
 from parity.run.statistics import Statistics, StatisticsVisitor, require_suffix, take_statistics, write_statistics
@@ -142,7 +143,7 @@ class PlainBinding(OfLargeModels):
         with _threads(request.threads):
             for done, (suite, case, dtype) in enumerate(jobs):
                 progress(f"{suite} {case}", done, len(jobs))
-                bar = Bar(suite, case, budgets, dtype, tuple(Mode), explainer=explainer)
+                bar = Bar(suite, case, budgets, dtype, explainer=explainer, maps=Maps(self.operations()))
                 results.append(self._judged(bar, request.fault))
         if not (request.cases or request.dtypes or request.fault):
             for suite in suites:
@@ -226,7 +227,7 @@ class PlainBinding(OfLargeModels):
             extra = sorted(set(opened.names) - {name for forward in forwards for name in forward.plan.names})
             if extra:
                 raise IncompleteError(extra[0], "undeclared in the dump", "only declared taps", "record it again")
-            bar = Bar("live", case, self.budgets(), dtype)
+            bar = Bar("live", case, self.budgets(), dtype, maps=Maps(self.operations()))
             model = self._model("candidate", dtype)
             results = [judge_forward(model, RecordedOracle(opened, forward), forward, bar) for forward in forwards]
         found = CaseResult("live", case, self.known_cases[case].guards, told.dtype, tuple(results))

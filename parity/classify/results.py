@@ -19,10 +19,14 @@ def classify_forward(forward: ForwardResult, bands: Bands, dtype: str) -> tuple[
     taps: dict[str, list[TapResult]] = {}
     for result in forward.taps:
         taps.setdefault(result.place.tap, []).append(result)
-    has_peer = any(result.measurement.peer is not None for result in forward.taps)
-    measure = Measure(bands, dtype, TRUTH if has_peer else REFERENCE)
+    measure = Measure(bands, dtype, taken_against(forward))
     found = classify([_seen(tap, results) for tap, results in taps.items()], measure, forward.gains)
     return (*found, *_not_compared(forward.incomplete))
+
+
+def taken_against(forward: ForwardResult) -> str:
+    """Say what the errors of a pass are taken against: a wider truth where the reference has an error of its own."""
+    return TRUTH if any(result.measurement.peer is not None for result in forward.taps) else REFERENCE
 
 
 def _seen(tap: str, results: Iterable[TapResult]) -> Seen:

@@ -13,6 +13,7 @@ from parity.foreign.judging import ForeignPair, compare_foreign
 from parity.foreign.mapping import TapMapping
 from parity.judge import Budgets
 from parity.run.dumps import DumpPair, compare_dumps
+from parity.run.maps import Maps
 from parity.run.record import RunResult
 from parity.sketch.file import is_sketch
 from parity.store import Dump
@@ -68,8 +69,8 @@ def _result(binding: Binding, arguments: argparse.Namespace, screen: Screen) -> 
             result = _foreign(binding, arguments, reference, budgets)
         else:
             with Dump.open(arguments.candidate) as candidate:
-                across = arguments.across_releases
-                result = compare_dumps(DumpPair(candidate, reference, budgets, arguments.suite, groups, across))
+                across, maps = arguments.across_releases, Maps(binding.operations())
+                result = compare_dumps(DumpPair(candidate, reference, budgets, arguments.suite, groups, across, maps))
     if arguments.budgets is not None:
         budgets.refuse_unused(arguments.suite)
     return result

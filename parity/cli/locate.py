@@ -1,11 +1,9 @@
 """`ltx-parity locate`: where a wrong value is born, what pattern it has, and what it equals instead."""
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-from torch import Tensor
 
 from parity.binding import Binding, LocateRequest, Progress, load_binding
 from parity.blame import Blame, Located, locate
@@ -14,7 +12,7 @@ from parity.cli.screen import Screen
 from parity.errors import BadInputError, ExitCode, IncompleteError
 from parity.judge import Verdict
 from parity.report.blame_row import encode_blame
-from parity.run.dumps import DumpPair, compare_dumps
+from parity.run.dumps import DumpPair, Recorded, compare_dumps
 from parity.store import Dump
 
 
@@ -96,25 +94,6 @@ def _against_dump(binding: Binding, path: Path, progress: Progress) -> Located:
     return Located(manifest.case, manifest.dtype, len(case.forwards), *names, blame, incomplete)
 
 
-class _Values(Mapping[str, Tensor]):
-    """A dump's tensors, read when they are asked for: not all of them fit into memory."""
-
-    def __init__(self, dump: Dump):
-        self._dump = dump
-
-    def __getitem__(self, name: str) -> Tensor:
-        return self._dump.read(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._dump.names)
-
-    def __len__(self) -> int:
-        return len(self._dump.names)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._dump.names
-
-
 def _in_dumps(binding: Binding, arguments: argparse.Namespace) -> Located:
     suite = arguments.suite or "recorded"
     if suite not in binding.suites():
@@ -128,8 +107,8 @@ def _in_dumps(binding: Binding, arguments: argparse.Namespace) -> Located:
         blame, passes = None, 0
         for plan in plans:
             passes += 1
-            values = {Mode.CHAINED: _Values(candidate)}
-            blame = locate(plan, values, _Values(reference), lambda tap, _: tap in over, binding.operations())
+            values = {Mode.CHAINED: Recorded(candidate)}
+            blame = locate(plan, values, Recorded(reference), lambda tap, _: tap in over, binding.operations())
             if blame is not None:
                 break
         if over and blame is None:

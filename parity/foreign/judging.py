@@ -15,7 +15,9 @@ from parity.foreign.mapping import TapMapping
 from parity.judge import Budgets, Measurement, TapResult, Verdict, judge
 from parity.judge.verdict import TapPlace
 from parity.metrics import CompareOptions, compare
+from parity.run.dumps import Recorded
 from parity.run.judging import same_bits
+from parity.run.maps import Maps
 from parity.run.record import CaseResult, ForwardResult, RunResult
 from parity.store import Dump
 from parity.taps import TapPlan
@@ -26,8 +28,8 @@ class ForeignPair:
     """What a foreign port wrote and how it is mapped, the reference's dump, and the budgets that hold.
 
     `groups` maps the declared taps, in data-path order, to the group that reports gather them under. `plans` lay out
-    the passes of the case, and `operations` says which part of the model a tap shows: both for blame, and without plans
-    there is none.
+    the passes of the case, and `operations` says which part of the model a tap shows: both for blame (without plans
+    there is none), and the second for maps of the error.
     """
 
     foreign: ForeignFile
@@ -54,6 +56,8 @@ def compare_foreign(pair: ForeignPair) -> RunResult:
             results.append(_result(pair, tap, candidate.tensor(tap)))
         except IncompleteError as error:
             incomplete.append(str(error))
+    taps, maps = Recorded(pair.reference), Maps(pair.operations)
+    results = maps.added(results, lambda found: (candidate.tensor(found.place.tap), taps[found.place.tap]), taps)
     manifest = pair.reference.manifest
     forward = ForwardResult("mapped", tuple(results), tuple(incomplete), blame=_blame(pair, candidate, results))
     case = CaseResult(pair.suite, manifest.case, "a foreign port's tensors", manifest.dtype, (forward,))
@@ -78,31 +82,13 @@ class _Mapped(Mapping[str, Tensor]):
         return len(self._taps)
 
 
-class _Recorded(Mapping[str, Tensor]):
-    """A dump's taps, read when they are asked for."""
-
-    def __init__(self, dump: Dump):
-        self._dump, self._names = dump, dict.fromkeys(dump.names)
-
-    def __getitem__(self, tap: str) -> Tensor:
-        if tap not in self._names:
-            raise KeyError(tap)
-        return self._dump.read(tap)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-
 def _blame(pair: ForeignPair, candidate: MappedCandidate, results: Sequence[TapResult]) -> Blame | None:
     """Blame the first pass in which a tap is over budget, from the port's own values alone: it cannot be forced."""
     over = {result.place.tap for result in results if result.verdict is Verdict.OVER}
     own = {Mode.CHAINED: _Mapped(candidate, [result.place.tap for result in results])}
     explainer = Explainer(pair.operations)
     for plan in pair.plans:
-        blame = explainer.explain(plan, own, _Recorded(pair.reference), lambda tap, _: tap in over)
+        blame = explainer.explain(plan, own, Recorded(pair.reference), lambda tap, _: tap in over)
         if blame is not None:
             return blame
     return None

@@ -17,7 +17,7 @@ from parity.report.lines import verdict_line
 from parity.store.whole_file import publish
 
 # In the order in which they run: each uses only names of those before it, but for what it does once the page is there.
-_SCRIPTS = ("numbers", "dom", "reader", "charts", "overview", "drift", "map", "table", "tap", "runs", "app")
+_SCRIPTS = ("numbers", "dom", "reader", "charts", "places", "overview", "drift", "map", "table", "tap", "runs", "app")
 _PAGE = Template("""<!DOCTYPE html>
 <html lang="en">
 <head>

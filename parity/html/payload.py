@@ -11,15 +11,12 @@ from parity.report import Report, to_document
 from parity.report.bins import ERROR_EDGES, ULP_EDGES
 from parity.report.lines import divergence_lines, incomplete_lines, provenance_lines, verdict_line
 from parity.report.numbers import count_text
-from parity.report.sheets import Sheet, case_sheet, drift_sheets
+from parity.report.sheets import Sheet, case_sheet, class_sheets, drift_sheets
 from parity.report.summary import data_path
+from parity.run.maps import MAPPED
 
 # With the plotting library (1.4 MB) and base64's third on top, a page stays below 5 MB.
 LARGEST = 2_500_000
-_NO_MAP = (
-    "The record of a run keeps, of a tap's error, these histograms, one index of each axis and the worst elements. It "
-    "keeps no map over tokens and channels and no sum for each head: see the dumps (ltx-parity capture) for those."
-)
 
 
 def payload(report: Report, extras: Mapping[str, Any] | None = None, largest: int = LARGEST) -> bytes:
@@ -32,14 +29,14 @@ def payload(report: Report, extras: Mapping[str, Any] | None = None, largest: in
     page = {
         "title": "ltx-parity",
         "lines": _lines(report),
-        "sheets": [sheet_value(sheet) for sheet in [case_sheet(report), *drift_sheets(report)]],
+        "sheets": [sheet_value(sheet) for sheet in [case_sheet(report), *class_sheets(report), *drift_sheets(report)]],
         "groups": data_path(report.cases),
         "edges": {"error": [*ERROR_EDGES[:-1], "inf"], "ulp": [*ULP_EDGES[:-1], "inf"]},
         **(extras or {}),
     }
     kept = count = len(document["columns"]["measured"]["usage"])
     while True:
-        told = {"map": _NO_MAP, "left_out": _left_out(kept, count)}
+        told = {"mapped": MAPPED, "left_out": _left_out(kept, count)}
         packed = _packed({**page, "run": without_detail(document, kept), "kept": told})
         if len(packed) <= largest:
             return packed

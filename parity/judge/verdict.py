@@ -8,7 +8,7 @@ from enum import Enum
 import torch
 
 from parity.judge.budget import Budget, Rule
-from parity.metrics import TensorComparison
+from parity.metrics import ErrorMap, TensorComparison
 
 
 class Verdict(Enum):
@@ -23,12 +23,14 @@ class Verdict(Enum):
 class Measurement:
     """A tap of the candidate against the truth, and the reference's own error there, if it has a peer.
 
-    `against_reference`: whether the candidate has the same bits as the reference in its own precision.
+    `against_reference`: whether the candidate has the same bits as the reference in its own precision. `map`: where the
+    error against the truth lies, for the readings that are worth one.
     """
 
     comparison: TensorComparison
     peer: TensorComparison | None
     against_reference: bool
+    map: ErrorMap | None = None
 
 
 @dataclass(frozen=True)

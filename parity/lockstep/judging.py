@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -16,9 +16,10 @@ from parity.judge import Measurement, TapResult, judge
 from parity.judge.verdict import TapPlace
 from parity.lockstep.exchange import Everything, Exchange, Shown
 from parity.lockstep.identity import IdentityCheck
-from parity.metrics import CompareOptions, TensorComparison, compare
+from parity.metrics import CompareOptions, ErrorMap, TensorComparison, compare
 from parity.run.forward import Forward, Implementation, Mode, forced_names, show, watch
 from parity.run.judging import Bar, ask_budgets, require_alike, same_bits
+from parity.run.maps import worst
 from parity.run.record import ForwardResult
 from parity.store.bits import dtype_name
 from parity.taps import TapPoint
@@ -127,6 +128,8 @@ class _Run:
     def measured(self, mode: Mode) -> list[TapResult]:
         """Run in a mode and measure every tap that can be compared; what cannot is noted."""
         found: dict[str, tuple[TensorComparison, bool]] = {}
+        mapped: dict[str, ErrorMap | None] = {}
+        counts: dict[str, Tensor] = {}
 
         def look(name: str, own: Tensor, shown: Shown) -> None:
             theirs = shown.tensor
@@ -136,9 +139,21 @@ class _Run:
                 self.incomplete.append(str(error))
             else:
                 found[name] = compare(own, theirs, CompareOptions(name=name)), same_bits(own, theirs)
+                if theirs.numel() == 1:
+                    counts[name] = theirs
+                # No tensor is kept, so that each is mapped before it is known which are the worst.
+                if self.bar.maps is not None and not found[name][1]:
+                    mapped[name] = self.bar.maps.of(name, (own, theirs), found[name][0], counts)
 
         self._run(mode, look)
-        return [self._judged(tap, mode, *found[tap.name]) for tap in self.forward.plan if tap.name in found]
+        judged = [self._judged(tap, mode, *found[tap.name]) for tap in self.forward.plan if tap.name in found]
+        return self._with_worst(judged, mapped)
+
+    def _with_worst(self, judged: list[TapResult], mapped: Mapping[str, ErrorMap | None]) -> list[TapResult]:
+        for at in worst(judged):
+            result = judged[at]
+            judged[at] = replace(result, measurement=replace(result.measurement, map=mapped.get(result.place.tap)))
+        return judged
 
     def results(self, found: Mapping[str, TensorComparison], mode: Mode) -> list[TapResult]:
         """Judge taps whose bits agree."""

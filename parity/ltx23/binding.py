@@ -51,6 +51,7 @@ from parity.ltx23.workers import Bench, run_here, run_shared
 from parity.ltx23.world import PROVEN_LIVE, Variation, World, device_named, dtype_named, reference_named
 from parity.metrics import engine_name
 from parity.run.judging import Bar, judge_forward
+from parity.run.maps import Maps
 from parity.run.oracle import RecordedOracle
 from parity.run.record import CaseResult, RunResult
 from parity.store import Dump, Manifest
@@ -208,7 +209,9 @@ class LTX23:
                 require_current(opened, case, dtype, world)
                 job = Job("recorded", case, dtype, release)
                 explainer, forwards = Explainer(operations()), world.forwards(case, dtype)
-                bar = Bar(job.suite, job.case_label, self.budgets(), dtype, explainer=explainer)
+                bar = Bar(
+                    job.suite, job.case_label, self.budgets(), dtype, explainer=explainer, maps=Maps(operations())
+                )
                 results = []
                 for done, forward in enumerate(forwards):
                     progress(f"{job.label} {forward.name}", done, len(forwards))

@@ -12,11 +12,13 @@ from parity.binding import Progress
 from parity.blame import Explainer
 from parity.judge import Budgets
 from parity.lockstep import judge_all_in_lockstep
+from parity.ltx23.operations import operations
 from parity.ltx23.recording import open_recording
 from parity.ltx23.stage import Case
 from parity.ltx23.world import PROVEN_LIVE, World
 from parity.run.forward import Forward, Mode
 from parity.run.judging import Bar, judge_forward
+from parity.run.maps import Maps
 from parity.run.oracle import DriftOracle, LiveOracle, Oracle, RecordedOracle
 from parity.run.record import CaseResult, ForwardResult
 from parity.store.bits import dtype_name
@@ -123,7 +125,7 @@ def _run_job(
     job: Job, world: World, budgets: Budgets, progress: Progress, recordings: Path, explainer: Explainer | None
 ) -> CaseResult:
     forwards = [f for f in world.forwards(job.case, job.dtype) if not job.passes or f.name in job.passes]
-    bar = Bar(job.suite, job.case_label, budgets, job.dtype, job.modes, job.every_mode, explainer)
+    bar = Bar(job.suite, job.case_label, budgets, job.dtype, job.modes, job.every_mode, explainer, Maps(operations()))
     if job.lockstep:
         results = _side_by_side(job, world, forwards, bar, progress)
     else:

@@ -2,6 +2,7 @@
 
 from parity.metrics.engines import engine_name
 from parity.metrics.equal import compare_equal, equal_by_norm
+from parity.metrics.error_map import ErrorMap, Grid, HeadAxis, HeadShares, error_map, grid
 from parity.metrics.fingerprint import Fingerprint
 from parity.metrics.fingerprints import Fingerprints, fingerprints
 from parity.metrics.histograms import ERROR_BINS, ULP_BINS
@@ -22,8 +23,12 @@ __all__ = [
     "ULP_BINS",
     "AxisConcentration",
     "CompareOptions",
+    "ErrorMap",
     "Fingerprint",
     "Fingerprints",
+    "Grid",
+    "HeadAxis",
+    "HeadShares",
     "LiveTensor",
     "NonFinite",
     "NonFiniteCounts",
@@ -34,5 +39,7 @@ __all__ = [
     "compare_equal",
     "engine_name",
     "equal_by_norm",
+    "error_map",
     "fingerprints",
+    "grid",
 ]

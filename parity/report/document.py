@@ -4,13 +4,16 @@ import dataclasses
 from collections.abc import Hashable
 from typing import Any, Generic, TypeVar
 
+from parity.calibrate.reading import AGAINST
 from parity.judge import Rule, Verdict
 from parity.judge.budget import GATES
 from parity.judge.verdict import TapPlace
+from parity.metrics.error_map import LETTERS, NOTHING, SIDE, STEPS
 from parity.metrics.summary import QUANTILE_LEVELS
-from parity.report import class_rows, figure_row
+from parity.report import class_rows, figure_row, map_row, noise_row
 from parity.report.blame_row import decode_blame, encode_blame
 from parity.report.classes import class_counts, class_of_tap
+from parity.report.noise import Noise
 from parity.report.origin import first_divergence
 from parity.report.record import Report, ReportedCase, ReportedForward, ReportedTap, Subject
 from parity.report.reduction import as_report
@@ -21,9 +24,9 @@ from parity.run.record import RunResult
 SCHEMA = "ltx-parity/run/3"
 IDENTICAL_COLUMNS = ("tap", "mode", "rule", "subject")
 MEASURED_COLUMNS = (*IDENTICAL_COLUMNS, "verdict", *figure_row.COLUMNS)
-_KEYS = ("schema", "outcome", "provenance", "layout", "modes", "groups", "taps", "subjects", "cases")
+_KEYS = ("schema", "outcome", "provenance", "layout", "modes", "groups", "taps", "subjects", "bands", "cases")
 _CASE_KEYS = ("suite", "case", "guards", "dtype", "forwards")
-_FORWARD_KEYS = ("name", "incomplete", "gains", "blame", "results", "classes")
+_FORWARD_KEYS = ("name", "incomplete", "gains", "blame", "results", "classes", "bands", "mapped")
 _SUBJECT_COLUMNS = ("shape", "candidate_dtype", "reference_dtype")
 _RULES, _VERDICTS = tuple(Rule), tuple(Verdict)
 
@@ -47,6 +50,7 @@ def to_document(run: RunResult | Report) -> dict[str, Any]:
         "groups": writer.groups.entries,
         "taps": [list(entry) for entry in writer.taps.entries],
         "subjects": [_encode_subject(subject) for subject in writer.subjects.entries],
+        "bands": [noise_row.encode(noise) for noise in writer.bands.entries],
         "cases": cases,
     }
 
@@ -70,7 +74,7 @@ def from_document(value: object, where: str = "report") -> Report:
 def _require_own_words(value: Any, report: Report, where: str) -> None:
     """Refuse what `to_document` would not write of the report: a table's entry that is doubled, or used nowhere."""
     written = to_document(report)
-    for key in ("modes", "groups", "taps", "subjects"):
+    for key in ("modes", "groups", "taps", "subjects", "bands"):
         if not same(value[key], written[key]):
             raise refusal(f"{where}.{key}", "entries twice, unused, or in another order", "each once, as first used")
 
@@ -84,6 +88,10 @@ def _layout() -> dict[str, object]:
         "verdicts": [verdict.value for verdict in _VERDICTS],
         "classes": list(class_rows.KINDS),
         "class_rows": list(class_rows.COLUMNS),
+        "bands": list(noise_row.COLUMNS),
+        "against": list(AGAINST),
+        "mapped": list(map_row.COLUMNS),
+        "cells": {"side": SIDE, "letters": LETTERS, "nothing": NOTHING, "steps": STEPS},
         "gates": list(GATES),
         "quantile_levels": list(QUANTILE_LEVELS),
     }
@@ -130,6 +138,7 @@ class _Writer:
         self.groups: _Table[str] = _Table()
         self.taps: _Table[tuple[str, int]] = _Table()
         self.subjects: _Table[Subject] = _Table()
+        self.bands: _Table[Noise] = _Table()
 
     def case(self, case: ReportedCase) -> dict[str, object]:
         forwards = [self._forward(forward) for forward in case.forwards]
@@ -144,6 +153,8 @@ class _Writer:
             "blame": None if forward.blame is None else encode_blame(forward.blame),
             "results": [self._row(tap) for tap in forward.taps],
             "classes": class_rows.encode(forward),
+            "bands": noise_row.encode_places([tap.noise for tap in forward.taps], self.bands.index),
+            "mapped": map_row.encode(forward.taps),
         }
 
     def _row(self, tap: ReportedTap) -> list[object]:
@@ -166,6 +177,7 @@ class _Reader:
         self._groups = top.read("groups", lambda v, w: each(v, w, text))
         self._taps = top.read("taps", lambda v, w: each(v, w, self._tap_and_group))
         self._subjects = top.read("subjects", lambda v, w: each(v, w, _decode_subject))
+        self._bands = top.read("bands", lambda v, w: each(v, w, noise_row.decode))
 
     def case(self, value: object, where: str) -> ReportedCase:
         parts = Fields.of_object(value, where, _CASE_KEYS)
@@ -182,6 +194,13 @@ class _Reader:
         parts = Fields.of_object(value, where, _FORWARD_KEYS)
         home = case, parts.read("name", text)
         taps = parts.read("results", lambda v, w: each(v, w, lambda a, b: self._tap(a, b, home)))
+        noise = parts.read("bands", lambda v, w: noise_row.decode_places(v, w, self._bands, len(taps)))
+        taps = (
+            tuple(dataclasses.replace(tap, noise=one) for tap, one in zip(taps, noise, strict=True))
+            if any(noise)
+            else taps
+        )
+        taps = parts.read("mapped", lambda v, w: map_row.decode(v, w, taps))
         incomplete = parts.read("incomplete", lambda v, w: each(v, w, text))
         return ReportedForward(
             name=home[1],

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from parity.blame import Blame
 from parity.judge import Verdict
 from parity.report.classes import class_of_tap
+from parity.report.map_text import map_text
 from parity.report.numbers import error_text, plain, share_text
 from parity.report.record import ISOLATED, Figures, Measured, Report, ReportedCase, ReportedTap
 from parity.report.reduction import as_report
@@ -51,7 +52,7 @@ def first_divergence(run: RunResult | Report) -> FirstDivergence | None:
     isolated = _isolated(case, tap)
     # What is over budget was measured: `ReportedTap` admits nothing else.
     measured = tap.measured
-    parts = [] if measured is None else [_excess(measured), *_place_of_error(measured.figures, tap.subject.shape)]
+    parts = [] if measured is None else [_excess(measured), *_place_of_error(measured, tap.subject.shape)]
     blame = next((f.blame for f in case.forwards if f.name == tap.place.forward), None)
     sentence = "; ".join([*parts, _birth(tap, isolated), *_class(case, tap)])
     return FirstDivergence(case, tap, isolated, sentence, blame)
@@ -131,12 +132,13 @@ def _nonfinite(figures: Figures) -> str:
     return f" (not finite: {own} in the candidate, {other} in the reference, first at {list(found.first)})"
 
 
-def _place_of_error(figures: Figures, shape: tuple[int, ...]) -> list[str]:
-    told = []
+def _place_of_error(measured: Measured, shape: tuple[int, ...]) -> list[str]:
+    figures, told = measured.figures, []
     if figures.concentration:
         # By how far it is from even: half of the error at one of two indices is no concentration.
         at = max(figures.concentration, key=lambda found: found.share * shape[found.axis])
         told.append(f"{share_text(at.share)} of the squared error at index {at.index} of axis {at.axis}")
+        told += [] if measured.map is None else map_text(measured.map, shape)
     if figures.worst:
         worst = [f"{list(at.coordinates)} {at.candidate:.6g} for {at.reference:.6g}" for at in figures.worst]
         told.append(f"worst elements {', '.join(worst)}")

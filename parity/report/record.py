@@ -12,7 +12,8 @@ from parity.errors import BadInputError, ExitCode
 from parity.judge import Rule, Verdict
 from parity.judge.budget import GATES
 from parity.judge.verdict import TapPlace
-from parity.metrics import NonFinite, WorstElement
+from parity.metrics import ErrorMap, NonFinite, WorstElement
+from parity.report.noise import Noise
 from parity.run.record import RunResult
 
 CHAINED, ISOLATED = "chained", "isolated"
@@ -78,8 +79,20 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
+class Histograms:
+    """Histograms of errors and of distances in representable steps, as `TensorComparison` defines them."""
+
+    errors: Mapping[float, int]
+    ulps: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
-    """What was measured at a tap and what was allowed; `same_bits`: as the reference in the same precision."""
+    """What was measured at a tap and what was allowed; `same_bits`: as the reference in the same precision.
+
+    The worst readings of a run have a `map` of their error, and these, where the reference has another error of its own
+    (a peer of other bits), `peer_histograms` of that.
+    """
 
     figures: Figures
     peer: PeerFigures | None
@@ -87,13 +100,15 @@ class Measured:
     usage: float
     bounds: Mapping[str, float]
     exceeded: Mapping[str, tuple[float, float]]
+    map: ErrorMap | None = None
+    peer_histograms: Histograms | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReportedTap:
     """How one tap stands; `measured` is None where candidate, truth and peer are one and the same.
 
-    BadInputError for a verdict that its own figures contradict.
+    `noise` is the reading's band, None where it has none. BadInputError for a verdict that its own figures contradict.
     """
 
     place: TapPlace
@@ -101,6 +116,7 @@ class ReportedTap:
     verdict: Verdict
     subject: Subject
     measured: Measured | None
+    noise: Noise | None = None
 
     def __post_init__(self) -> None:
         for contradiction in _contradictions(self):
@@ -207,6 +223,8 @@ class Report:
 
 def _require_classes(forward: ReportedForward) -> None:
     if forward.classes is None:
+        if any(tap.noise is not None for tap in forward.taps):
+            raise BadInputError(f"{forward.name!r:.80}", "bands without classes", "both or none", "judge the run again")
         return
     judged = list(dict.fromkeys(tap.place.tap for tap in forward.taps))
     classed, unjudged = forward.classes[: len(judged)], forward.classes[len(judged) :]

@@ -167,11 +167,14 @@ def _birth_sheets(title: str, cases: Sequence[ReportedCase]) -> list[Sheet]:
     found = birthplaces(cases, BIRTHPLACES)
     if not found:
         return []
-    columns = (Column("tap", False), Column("born"), Column("share"), Column("used"), Column("verdict", False))
+    banded = any(at.tap.noise is not None for at in found)
+    columns = [Column("tap", False), Column("born"), *([Column("noise")] if banded else [])]
+    columns += [Column("share"), Column("used"), Column("verdict", False)]
     rows = [
         (
             plain(f"{at.case.case}: {at.tap.place.tap}"),
             error_text(at.tap.relative_l2),
+            *([error_text(at.tap.noise.bound if at.tap.noise else None)] if banded else []),
             share_text(at.share),
             usage_text(at.tap.usage),
             _verdict(tally([at.tap])),
@@ -179,6 +182,7 @@ def _birth_sheets(title: str, cases: Sequence[ReportedCase]) -> list[Sheet]:
         for at in found
     ]
     note = f"The first {len(rows)} by use of budget, then by error; {ISOLATED} mode. share: of all squared errors born."
+    note += " noise: what an error there may be and be noise." if banded else ""
     return [Sheet(f"Where error is born: {title}", columns, rows, note)]
 
 

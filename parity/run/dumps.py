@@ -1,14 +1,16 @@
 """Two dumps of one case, compared tap by tap without holding either in memory."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from parity.errors import IncompleteError
 from parity.judge import Budgets, Measurement, TapResult, judge
 from parity.judge.verdict import TapPlace
-from parity.metrics import CompareOptions, compare, engine_name
+from parity.metrics import CompareOptions, TensorSource, compare, engine_name
+from parity.run.maps import Maps
 from parity.run.record import CaseResult, ForwardResult, RunResult
 from parity.store import Dump, Manifest
 
@@ -18,6 +20,7 @@ class DumpPair:
     """A candidate's dump beside the reference's, the budget suite for both, and the report group of each tap.
 
     `across_releases`: the dumps may follow different releases; then what both show is compared.
+    `maps` maps the error of the worst readings.
     """
 
     candidate: Dump
@@ -26,6 +29,7 @@ class DumpPair:
     suite: str
     groups: Mapping[str, str]
     across_releases: bool = False
+    maps: Maps | None = None
 
     @property
     def crosses(self) -> bool:
@@ -49,6 +53,8 @@ def compare_dumps(pair: DumpPair) -> RunResult:
                 results.append(_result(pair, name))
             except IncompleteError as error:
                 incomplete.append(str(error))
+    if pair.maps is not None:
+        results = pair.maps.added(results, lambda found: _sides(pair, found.place.tap), Recorded(pair.reference))
     forward = ForwardResult("dumps", tuple(results), tuple(incomplete))
     case = CaseResult(pair.suite, reference.case, "two dumps of one case", own.dtype, (forward,), reference.release)
     return RunResult((case,), _provenance(pair))
@@ -104,6 +110,35 @@ def _unmatched(pair: DumpPair) -> list[str]:
             for tap in dump.manifest.dropped
         ]
     return found
+
+
+def _sides(pair: DumpPair, name: str) -> tuple[TensorSource, TensorSource]:
+    return pair.candidate.source(name), pair.reference.source(name)
+
+
+class Recorded(Mapping[str, Tensor]):
+    """A dump's taps, read when they are asked for."""
+
+    def __init__(self, dump: Dump):
+        self._dump, self._names = dump, dict.fromkeys(dump.names)
+
+    def __getitem__(self, tap: str) -> Tensor:
+        """Read a tap."""
+        if tap not in self._names:
+            raise KeyError(tap)
+        return self._dump.read(tap)
+
+    def __contains__(self, tap: object) -> bool:
+        """Say whether a tap is there, without reading it."""
+        return tap in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names."""
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        """Count the taps."""
+        return len(self._names)
 
 
 def _result(pair: DumpPair, name: str) -> TapResult:

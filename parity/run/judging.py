@@ -14,6 +14,7 @@ from parity.judge.verdict import TapPlace
 from parity.metrics import CompareOptions, TensorComparison, compare, compare_equal
 from parity.run.forward import Forward, Implementation, Mode, observe
 from parity.run.gain import block_gains
+from parity.run.maps import Maps
 from parity.run.oracle import Oracle
 from parity.run.record import ForwardResult
 from parity.store.bits import dtype_name
@@ -27,7 +28,7 @@ class Bar:
     """What a case is held to: its suite, its budgets, its working precision, and the modes to run.
 
     `every_mode`: run them all even where the first one showed the reference's own bits at every tap. `explainer`
-    blames the first pass of a run that is over budget.
+    blames the first pass of a run that is over budget; `maps` maps the error of the worst readings.
     """
 
     suite: str
@@ -37,6 +38,7 @@ class Bar:
     modes: Sequence[Mode] = tuple(Mode)
     every_mode: bool = True
     explainer: Explainer | None = None
+    maps: Maps | None = None
 
 
 def judge_forward(candidate: Implementation, oracle: Oracle, forward: Forward, bar: Bar) -> ForwardResult:
@@ -65,9 +67,16 @@ def judge_forward(candidate: Implementation, oracle: Oracle, forward: Forward, b
         incomplete.append(
             f"{forward.name}: no tap compared; expected one or more; declare taps and modes for this pass"
         )
+    if bar.maps is not None and results:
+        results = bar.maps.added(results, lambda found: _sides(found, seen, oracle), oracle.values)
     gains = _gains(seen, oracle, forward) if not incomplete else {}
     blame = _blame(results, seen, oracle, forward, bar)
     return ForwardResult(forward.name, tuple(results), tuple(incomplete), gains, blame)
+
+
+def _sides(found: TapResult, seen: Mapping[Mode, Recording], oracle: Oracle) -> tuple[Tensor, Tensor]:
+    mode = Mode(found.place.mode)
+    return seen[mode][found.place.tap], oracle.truth(mode)[found.place.tap]
 
 
 def _blame(

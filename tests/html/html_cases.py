@@ -8,6 +8,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 
 from report_cases import MODES, one_case, one_pass, one_run, tap
 
+from parity.calibrate.band import Bands
+from parity.calibrate.bands_file import PLACES, BandsFile, Row, levels
+from parity.calibrate.reading import JUDGED
 from parity.html import write_html
 from parity.report import Report, as_report
 
@@ -47,6 +50,19 @@ def mixed() -> Report:
         one_pass(tap("identical", "net.block00.video.in", group="net.block00")), suite="exact", dtype="float32"
     )
     return as_report(one_run(case, exact, candidate="port 1", reference="official 2"))
+
+
+def banded() -> Report:
+    """One tap with a band in three modes, one whose band is 0, and one that is not calibrated."""
+    taps = [tap("over", f"net.pass.{name}", mode, "net.block00") for name in ("wide", "none", "open") for mode in MODES]
+    cell = {most: tuple(tuple(most * level for level in levels(column)) for column in JUDGED) for most in (0.5, 0.0)}
+    rows = [
+        Row(pattern, "bfloat16", 64, (0.0,) * len(JUDGED), dict.fromkeys(PLACES, cell[most]))
+        for pattern, most in (("net.*.wide", 0.5), ("net.*.none", 0.0))
+    ]
+    ratios = {"bfloat16": {(*place, column): 1.0 for place in PLACES for column in JUDGED}}
+    bands = Bands((BandsFile("net", "", {}, {"case": {"bfloat16": 64}}, ratios, tuple(rows)),))
+    return as_report(one_run(one_case(one_pass(*taps))), bands)
 
 
 def hostile() -> Report:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from importlib.resources import files
 
 import pytest
-from html_cases import HOSTILE, hostile, many, mixed
+from html_cases import HOSTILE, banded, hostile, many, mixed
 from playwright.sync_api import expect
 from report_cases import MODES, in_terminal, one_run, run_of, tap
 
@@ -16,7 +16,7 @@ from parity.judge import Verdict
 from parity.report import as_report, to_document, to_markdown
 from parity.report.lines import divergence_lines, verdict_line
 from parity.report.numbers import error_text, usage_text
-from parity.report.sheets import case_sheet, drift_sheets
+from parity.report.sheets import case_sheet, class_sheets, drift_sheets
 
 VIEWS = {"overview": "Verdict", "drift": "Drift curve", "map": "Map", "table": "Taps"}
 
@@ -31,7 +31,7 @@ def cells(page, table: str = "details.sheet table") -> list[list[list[str]]]:
 def test_page_terminal_and_markdown_show_the_same_numbers(opened) -> None:
     report = mixed()
     page = opened(report)
-    sheets = [case_sheet(report), *drift_sheets(report)]
+    sheets = [case_sheet(report), *class_sheets(report), *drift_sheets(report)]
     assert cells(page) == [[list(row) for row in sheet.rows] for sheet in sheets]
     assert page.inner_text("#verdict") == verdict_line(report)
     where, evidence = divergence_lines(report)[:2]
@@ -115,9 +115,79 @@ def test_a_taps_page_has_its_figures_and_says_what_is_not_kept(opened) -> None:
     page = opened(mixed(), "#tap?s=drift&c=case&d=bfloat16&p=pass&t=net.block01.video.out")
     page.wait_for_selector(".chart canvas", state="attached")
     assert cells(page, "table.sheet >> nth=1")[0][0][0] == "[1, 2, 3]"
-    assert "no map over tokens and channels" in page.inner_text("main")
     modes = {row[0]: row[2] for row in cells(page, "#modes")[0]}
     assert modes["chained"] == error_text(tap("over").measurement.comparison.relative_l2)
+
+
+RENDERERS = """() => {
+  const list = (value) => (value?.length && typeof value !== "string" ? [...value] : value);
+  const entries = (data) => (data instanceof Map ? [...data] : Object.entries(data));
+  const plots = Bokeh.documents.flatMap((one) => one.roots());
+  return plots.flatMap((plot) => {
+    const items = [...plot.center, ...plot.above].flatMap((part) => part.items || []);
+    return plot.renderers.map((drawn) => ({
+      glyph: drawn.glyph.type, visible: drawn.visible,
+      data: Object.fromEntries(entries(drawn.data_source.data).map(([name, column]) => [name, [...column].map(list)])),
+      legend: items.find((item) => item.renderers.includes(drawn))?.label.value,
+    }));
+  });
+}"""
+
+
+def renderers(page) -> list[dict[str, object]]:
+    """What the charts of a page are drawn of: kind of glyph, name in the legend, whether it shows, its numbers."""
+    return page.evaluate(RENDERERS)
+
+
+def test_bands_of_noise_are_shaded_by_mode_and_told_under_the_pointer(opened) -> None:
+    page = opened(banded(), "#drift")
+    page.wait_for_selector(".chart canvas", state="attached")
+    shades = {drawn["legend"]: drawn for drawn in renderers(page) if drawn["glyph"] == "Patches"}
+    assert {name: drawn["visible"] for name, drawn in shades.items()} == {
+        "noise, chained": True, "noise, forced": False, "noise, born": False,
+    }  # fmt: skip
+    for drawn in shades.values():
+        # One outline around the first tap: from the median of the ensemble up to its bound.
+        assert drawn["data"]["xs"] == [[-0.5, 0.5, 0.5, -0.5]]
+        assert drawn["data"]["ys"] == [[0.5, 0.5, 0.25, 0.25]]
+    (line,) = [drawn for drawn in renderers(page) if "noise_chained_told" in drawn["data"]][:1]
+    assert line["data"]["noise_chained_told"] == [
+        "up to 5.0e-01, median 2.5e-01 (64 runs)", "up to 0, median 0 (64 runs)", "-",
+    ]  # fmt: skip
+    assert "1 of these 3 taps have none: not calibrated" in page.inner_text("main")
+
+
+def test_where_nothing_is_calibrated_the_drift_curve_says_so(opened) -> None:
+    page = opened(mixed(), "#drift")
+    page.wait_for_selector(".chart canvas", state="attached")
+    assert "No noise band: this case has no classes." in page.inner_text("main")
+    assert not [drawn for drawn in renderers(page) if drawn["glyph"] == "Patches"]
+
+
+def test_a_taps_page_has_its_band_its_map_its_heads_and_the_references_histograms(opened) -> None:
+    page = opened(banded(), "#tap?s=drift&c=case&d=bfloat16&p=pass&t=net.pass.wide&m=isolated")
+    page.wait_for_selector("#heads .chart canvas", state="attached")
+    report = banded()
+    (one,) = [t for t in report.taps if (t.place.tap, t.place.mode) == ("net.pass.wide", "isolated")]
+    text = page.inner_text("main")
+    assert "64 runs, against the truth" in text
+    assert "Down: batch (axis 0) × tokens (axis 1). Across: channels (axis 2)." in text
+    drawn = renderers(page)
+    cells = next(d["data"] for d in drawn if d["glyph"] == "Quad" and "rms" in d["data"])
+    squares = [rms**2 for rms in cells["rms"]]
+    figures = one.measured.figures
+    assert sum(squares) ** 0.5 == pytest.approx(figures.relative_l2 * figures.norm_reference, rel=0.1)
+    assert (cells["row"], cells["column"]) == (["5"], ["3"])
+    assert next(d["data"]["share"] for d in drawn if d["glyph"] == "VBar") == pytest.approx([0, 100])
+    assert {"candidate", "reference's own", "noise: 90% within", "noise: all within"} <= {d["legend"] for d in drawn}
+
+
+def test_a_tap_that_is_none_of_the_worst_says_so(opened) -> None:
+    report = as_report(run_of(*(tap("over", f"t{at}") for at in range(201))))
+    page = opened(report, "#tap?s=drift&c=case&d=bfloat16&p=pass&t=t200")
+    assert "200 worst readings" in page.inner_text("#error-map")
+    page.evaluate("location.hash = '#tap?s=drift&c=case&d=bfloat16&p=pass&t=t199'")
+    page.wait_for_selector("#error-map .chart canvas", state="attached")
 
 
 def test_filters_sorts_and_keeps_both_in_the_link(opened) -> None:

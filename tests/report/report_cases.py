@@ -1,5 +1,6 @@
 """Runs of every kind, judged by the engine's own rules, which the report's tests have in common."""
 
+from dataclasses import replace
 from functools import cache
 from io import StringIO
 from math import inf, nan
@@ -10,7 +11,7 @@ from rich.console import Console
 
 from parity.judge import Allowance, Budget, Measurement, Rule, judge
 from parity.judge.verdict import TapPlace
-from parity.metrics import compare
+from parity.metrics import HeadAxis, compare, error_map
 from parity.report import render
 from parity.run.record import CaseResult, ForwardResult, RunResult
 
@@ -54,8 +55,11 @@ def _measured(kind):
     rule, candidate, truth, peer = KINDS[kind]
     reference = truth if peer is None else peer
     same = candidate.dtype == reference.dtype and torch.equal(candidate, reference)
-    measurement = Measurement(compare(candidate, truth), None if peer is None else compare(peer, truth), same)
-    return rule, measurement
+    found = compare(candidate, truth)
+    seen = error_map(candidate, truth, found.max_abs, HeadAxis(candidate.ndim - 1, 2))
+    if seen is not None and candidate.ndim == 3:
+        seen = replace(seen, axes=("batch", "tokens", "channels"))
+    return rule, Measurement(found, None if peer is None else compare(peer, truth), same, seen)
 
 
 def tap(kind, name="tap", mode="chained", group="group", case="case", forward="pass"):

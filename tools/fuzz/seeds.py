@@ -17,6 +17,7 @@ from ltx_port.release import RELEASE_1_2_0
 from ltx_port.transformer.attention import AttentionBackend
 from parity.blame import Blame, FaultOutcome, HintKind
 from parity.blame.expectation import Expectation
+from parity.calibrate.band import Bands
 from parity.calibrate.bands_file import PLACES, BandsFile, Row, levels, write_bands
 from parity.calibrate.journal import Journal, Run, RunKey
 from parity.calibrate.ratchet import write_lock as write_budget_lock
@@ -43,7 +44,7 @@ from parity.ltx23.synthetic.lora_file import LoraSpec
 from parity.ltx23.synthetic.model_folder import CONFIG, write_upsampler
 from parity.ltx23.synthetic.spec import CheckpointSpec
 from parity.ltx23.synthetic.write import write_checkpoint
-from parity.metrics import compare, fingerprints
+from parity.metrics import HeadAxis, compare, error_map, fingerprints
 from parity.report import as_report, write_report
 from parity.report.journal import open_journal
 from parity.run.forward import Mode
@@ -126,20 +127,31 @@ def _run(*errors: float, incomplete: tuple[str, ...] = ()) -> RunResult:
     taps = []
     for number, error in enumerate(errors):
         own, peer = (truth + error).bfloat16(), (truth + 0.01).bfloat16()
-        measurement = Measurement(compare(own, truth), compare(peer, truth), torch.equal(own, peer))
+        found, heads = compare(own, truth), HeadAxis(truth.ndim - 1, 4)
+        seen = error_map(own, truth, found.max_abs, heads)
+        measurement = Measurement(found, compare(peer, truth), torch.equal(own, peer), seen)
         place = TapPlace("small", "pass_cond", f"transformer.tap{number}", "transformer.block00", "chained")
         taps.append(judge(place, measurement, budget, torch.bfloat16))
     one = ForwardResult("pass_cond", tuple(taps), incomplete, {"transformer.block00": 1.25})
     return RunResult((CaseResult("drift", "small", "what it guards", "bfloat16", (one,)),), {"engine": "torch"})
 
 
+def _bands() -> Bands:
+    cell = tuple(tuple(0.01 * level for level in levels(column)) for column in JUDGED)
+    row = Row("transformer.*", "bfloat16", 64, (0.0,) * len(JUDGED), dict.fromkeys(PLACES, cell))
+    ratios = {"bfloat16": {(*place, column): 1.5 for place in PLACES for column in JUDGED}}
+    return Bands((BandsFile("transformer", "", {}, {"small": {"bfloat16": 64}}, ratios, (row,)),))
+
+
 def runs(folder: Path) -> list[Path]:
-    """Write runs within budget, over budget, not finite, and incomplete."""
+    """Write runs within budget, over budget, not finite, incomplete, and calibrated; with maps of their errors."""
     kinds = {"within": _run(0.001, 0.0), "over": _run(0.0, 0.5), "nan": _run(float("nan"), 0.0),
              "incomplete": _run(0.001, incomplete=("transformer.x: missing",))}  # fmt: skip
-    for name, run in kinds.items():
-        write_report(run, folder / f"{name}.json")
-    return [folder / f"{name}.json" for name in kinds]
+    reports = {name: as_report(run) for name, run in kinds.items()}
+    reports["calibrated"] = as_report(_run(0.001, 0.5), _bands())
+    for name, report in reports.items():
+        write_report(report, folder / f"{name}.json")
+    return [folder / f"{name}.json" for name in reports]
 
 
 def catalogues(folder: Path) -> list[Path]:

@@ -40,6 +40,7 @@ function figure(options) {
 
 /** Lay legends out as the theme has them. */
 function dressLegend(plot) {
+  const phone = window.innerWidth < 700;
   // Beside the drawing, since on it one would hide lines.
   for (const legend of plot.center.filter((part) => part.type === "Legend")) {
     if (legend.items.length > 1) {
@@ -49,8 +50,9 @@ function dressLegend(plot) {
     legend.setv({
       background_fill_color: colour("card"), background_fill_alpha: 0.85, border_line_color: null, padding: 4,
       label_text_color: colour("text"), label_text_font_size: "11px", click_policy: "hide", orientation: "horizontal",
-      spacing: 12, margin: 2, label_text_font: "system-ui, sans-serif",
-      ncols: window.innerWidth < 700 ? 3 : "auto",
+      spacing: phone ? 3 : 12, margin: 2, label_text_font: "system-ui, sans-serif", glyph_height: phone ? 14 : 20,
+      inactive_fill_color: colour("card"), inactive_fill_alpha: 0.7,
+      ncols: phone ? (legend.items.some((item) => item.label?.value?.length > 16) ? 2 : 3) : "auto",
     });
   }
 }
@@ -65,26 +67,35 @@ function showChart(host, plot, told) {
 }
 
 /** Bars over [low, high, count], on a logarithmic axis of errors or distances. */
-function histogramChart(host, bins, { title, unit }) {
-  const least = bins[0][1] / 2, single = bins.length === 1;
-  const shown = bins.filter(([, , count]) => count > 0);
-  const most = bins.at(-1);
-  const top = Number.isFinite(most[1]) ? most[1] : most[0] * 4;
+function histogramChart(host, bins, { title, unit, behind = [], marks = [] }) {
+  const all = [...bins, ...behind];
+  const first = all.reduce((a, b) => (b[1] < a[1] ? b : a)), most = all.reduce((a, b) => (b[1] > a[1] ? b : a));
+  const single = first[1] === most[1];
+  // Lines may lie beyond all errors: a little room on either side shows them.
+  const least = Math.min(first[1] / 2, ...marks.map(([, value]) => value / 2));
+  const top = Math.max(Number.isFinite(most[1]) ? most[1] : most[0] * 4, ...marks.map(([, value]) => value * 1.5));
+  const height = Math.max(...all.map((bin) => bin[2])) * 1.08;
   const plot = figure({
     height: 220, x_axis_type: "log", x_axis_label: unit, y_axis_label: "elements",
-    x_range: new Bokeh.Range1d({ start: Math.max(bins[0][0], least) / (single ? 2 : 1), end: top * (single ? 2 : 1) }),
-    y_range: new Bokeh.Range1d({ start: 0, end: Math.max(...bins.map((bin) => bin[2])) * 1.08 }),
+    x_range: new Bokeh.Range1d({ start: (marks.length ? least : Math.max(first[0], least)) / (single ? 2 : 1), end: top * (single ? 2 : 1) }),
+    y_range: new Bokeh.Range1d({ start: 0, end: height }),
   });
-  const data = {
-    left: shown.map(([low]) => Math.max(low, least)),
-    right: shown.map(([, high]) => Math.min(high, top)),
-    top: shown.map((bin) => bin[2]),
-    told: shown.map(([low, high]) => `${binEdge(low)} to ${binEdge(high)}`),
+  const quads = (shown, style) => {
+    const data = {
+      left: shown.map(([low]) => Math.max(low, least)),
+      right: shown.map(([, high]) => Math.min(high, top)),
+      top: shown.map((bin) => bin[2]),
+      told: shown.map(([low, high]) => `${binEdge(low)} to ${binEdge(high)}`),
+    };
+    return plot.quad({ field: "left" }, { field: "right" }, 0, { field: "top" }, { source: new Bokeh.ColumnDataSource({ data }), ...style });
   };
-  const source = new Bokeh.ColumnDataSource({ data });
-  const bars = plot.quad({ field: "left" }, { field: "right" }, 0, { field: "top" }, {
-    source, fill_color: colour("chained"), line_color: colour("card"), line_width: 1,
-  });
+  const shown = bins.filter(([, , count]) => count > 0);
+  const named = (name) => (behind.length || marks.length ? { legend_label: name } : {});
+  const bars = quads(shown, { fill_color: colour("chained"), line_color: colour("card"), line_width: 1, ...named("candidate") });
+  const outline = behind.filter(([, , count]) => count > 0);
+  if (outline.length) quads(outline, { fill_color: colour("peer"), fill_alpha: 0.15, line_color: colour("peer"), line_width: 1.5, ...named("reference's own") });
+  const dashes = ["dotted", "dashed", "solid"];
+  marks.forEach(([name, value], at) => plot.segment([value], [0], [value], [height], { line_color: colour("noise"), line_width: 1.5, line_dash: dashes[at % 3], ...named(name) }));
   plot.add_tools(new Bokeh.HoverTool({ renderers: [bars], tooltips: [[unit, "@told"], ["elements", "@top{0,0}"]] }));
   return showChart(host, plot, `${title}: ${shown.length} bins from ${binEdge(shown[0]?.[0])}`);
 }

@@ -28,8 +28,22 @@ function driftView(run, state) {
       "Where the chained error is exactly 0, a dot stands at the foot. Click a point to open its tap, a name in the legend to hide it. ",
       "chained: the model on its own values; forced: each block fed the reference's inputs; born: each module fed them; ",
       "budget: what the error may be; reference: the reference's own error in the same precision, where it has one."),
-    h("p", { class: "note" }, "This record keeps no noise band beside its budgets; where taps are classed, their pages say what was measured."),
+    h("p", { class: "note", id: "band-note" }, bandNote(run, shown.flatMap(([, some]) => some))),
   ];
+}
+
+/** What the shaded bands are, and where there are none. */
+function bandNote(run, points) {
+  if (!points.some((point) => [...point.modes.values()].some((at) => run.measuredAt[at] >= 0))) return null;
+  const bands = points.map((point) => [...point.modes.values()].some((at) => run.band(at)));
+  const without = bands.filter((has) => !has).length;
+  if (without === points.length)
+    return points.some(({ pass }) => pass.classes)
+      ? "No noise band: none of these taps is calibrated in this case, precision and release."
+      : "No noise band: this case has no classes. Either the model is not calibrated, or the reference was recorded on another machine, of whose noise nothing is known here.";
+  return "noise: the ensemble of legitimate ways to compute the reference, from the median of their errors to what an error may reach and still be noise, in the colour of the mode. " +
+    "Those of forced and born are hidden until their names are clicked. Where nothing is shaded the band lies below the chart: often at 0, and then any error at all is more than noise." +
+    (without ? ` ${countText(without)} of these ${countText(points.length)} taps have none: not calibrated.` : "");
 }
 
 /** The pass in the link; else that of the first divergence, else the one that shows most error in most modes. */
@@ -105,19 +119,22 @@ function partsOf(points) {
 
 function driftChart(run, host, part, points) {
   const groups = groupStarts(points);
-  const floor = driftFloor(run, points);
+  const { floor, top } = driftEnds(run, points);
   const plot = figure({
-    height: window.innerWidth < 700 ? 320 : 420, y_axis_type: "log", y_axis_label: "relative L2 error",
-    x_range: new Bokeh.Range1d({ start: -1, end: points.length }), tools: "pan,xwheel_zoom,box_zoom,reset",
+    height: window.innerWidth < 700 ? 380 : 440, y_axis_type: "log", y_axis_label: "relative L2 error",
+    x_range: new Bokeh.Range1d({ start: -1, end: points.length }), y_range: new Bokeh.Range1d({ start: floor / 1.6, end: top * 1.6 }),
+    tools: "pan,xwheel_zoom,box_zoom,reset",
   });
   if (part) host.append(h("h2", {}, part));
-  axisOfGroups(plot, groups);
+  axisOfGroups(plot, groups, points.length);
   const source = new Bokeh.ColumnDataSource({ data: driftColumns(run, points, floor) });
+  const bands = driftBands(run, plot, points, floor);
   const drawn = driftLines(plot, source, points);
   if (!drawn.length) return void host.append(h("p", { class: "note" }, `All ${countText(points.length)} taps are exactly alike: there is no error to draw.`));
   // What is seen has gaps; what the pointer finds a tap by has none.
   const anchor = plot.line({ field: "x" }, { field: "anchor" }, { source, line_alpha: 0 });
-  const tooltips = [["tap", "@tap"], ["pass", "@pass"], ...drawn.map(([name]) => [name, `@${name}_told`]), ["used", "@used"], ["verdict", "@verdict"]];
+  const tooltips = [["tap", "@tap"], ["pass", "@pass"], ...drawn.map(([name]) => [name, `@${name}_told`]),
+    ...bands.map((name) => [`noise, ${name}`, `@noise_${name}_told`]), ["used", "@used"], ["verdict", "@verdict"]];
   plot.add_tools(new Bokeh.HoverTool({ renderers: [anchor], mode: "vline", tooltips }));
   // A tap of the pointer on the chart opens the nearest of the taps.
   plot.on_event("tap", (event) => {
@@ -132,10 +149,11 @@ function groupStarts(points) {
   return points.flatMap((point, at) => (at && points[at - 1].group === point.group ? [] : [[at, point.group]]));
 }
 
-function axisOfGroups(plot, groups) {
-  const room = Math.max(1, Math.floor(window.innerWidth / 60));
-  const every = Math.ceil(groups.length / room);
-  const shown = groups.filter((_, at) => at % every === 0);
+function axisOfGroups(plot, groups, count) {
+  // A label needs some 45 pixels; one that has less behind the label before it is left out.
+  const apart = (45 * count) / Math.max(200, Math.min(window.innerWidth, 1440) - 130);
+  const shown = [];
+  for (const group of groups) if (!shown.length || group[0] - shown.at(-1)[0] >= apart) shown.push(group);
   for (const axis of plot.xaxes) {
     axis.ticker = new Bokeh.FixedTicker({ ticks: shown.map(([at]) => at), minor_ticks: groups.map(([at]) => at) });
     axis.major_label_overrides = new Map(shown.map(([at, group]) => [at, label(group.split(".").slice(-1)[0])]));
@@ -144,12 +162,17 @@ function axisOfGroups(plot, groups) {
   for (const grid of plot.xgrids) grid.grid_line_color = colour("grid");
 }
 
-/** Where errors of 0 are drawn: half a decade below the least that is not. */
-function driftFloor(run, points) {
-  let least = Infinity;
+/** The ends of the scale: errors of 0 are drawn half a decade below the least that is not; bands beyond are cut off. */
+function driftEnds(run, points) {
+  let least = Infinity, top = 0;
   for (const point of points)
-    for (const at of point.modes.values()) if (run.error[at] > 0 && run.error[at] < least) least = run.error[at];
-  return Number.isFinite(least) ? least / 3 : 1e-9;
+    for (const at of point.modes.values()) {
+      const error = run.error[at];
+      if (error > 0 && error < least) least = error;
+      for (const value of [error, run.bound(at), run.peer(at), error > 0 ? run.band(at)?.bounds.get("relative_l2") : 0])
+        if (value > top && Number.isFinite(value)) top = value;
+    }
+  return Number.isFinite(least) ? { floor: least / 3, top } : { floor: 1e-9, top: 1e-6 };
 }
 
 function driftColumns(run, points, floor) {
@@ -159,6 +182,7 @@ function driftColumns(run, points, floor) {
     const errors = points.map((point) => (point.modes.has(mode) ? run.error[point.modes.get(mode)] : null));
     columns[name] = errors.map(lift);
     columns[`${name}_told`] = errors.map(errorText);
+    columns[`noise_${name}_told`] = points.map((point) => bandText(point.modes.has(mode) ? run.band(point.modes.get(mode)) : null));
   }
   const bounds = points.map((point) => run.bound(point.at));
   const peers = points.map((point) => run.peer(point.at));
@@ -174,6 +198,44 @@ function driftColumns(run, points, floor) {
   columns.anchor = points.map((_, at) => columns.chained[at] || columns.born[at] || floor);
   columns.over = points.map((point, at) => (run.verdict(worst[at]) === "over" ? columns.chained[at] || columns.born[at] || floor : NaN));
   return columns;
+}
+
+function bandText(band) {
+  return band ? `up to ${errorText(band.bounds.get("relative_l2"))}, median ${errorText(band.median)} (${countText(band.runs)} runs)` : NOTHING;
+}
+
+/** Shade for each mode what is noise, in one outline for taps side by side; gives the modes that have bands. */
+function driftBands(run, plot, points, floor) {
+  const found = [];
+  for (const [name, mode, hue] of LINES) {
+    const xs = [], ys = [];
+    let upper = [], lower = [], has = false;
+    const close = () => {
+      if (upper.length) {
+        xs.push([...upper.map(([x]) => x), ...lower.map(([x]) => x).reverse()]);
+        ys.push([...upper.map(([, y]) => y), ...lower.map(([, y]) => y).reverse()]);
+      }
+      upper = [];
+      lower = [];
+    };
+    points.forEach((point, x) => {
+      const band = point.modes.has(mode) ? run.band(point.modes.get(mode)) : null;
+      const bound = band ? band.bounds.get("relative_l2") : 0;
+      has ||= band !== null;
+      if (!(bound > floor && Number.isFinite(bound))) return close();
+      const least = Math.max(band.median, floor / 1.6);
+      for (const edge of [x - 0.5, x + 0.5]) {
+        upper.push([edge, bound]);
+        lower.push([edge, least]);
+      }
+    });
+    close();
+    if (has) found.push(name);
+    if (!xs.length) continue;
+    const band = plot.patches(xs, ys, { fill_color: colour(hue), fill_alpha: 0.16, line_color: null, legend_label: `noise, ${name}` });
+    band.visible = name === "chained" || found.length === 1;
+  }
+  return found;
 }
 
 function driftLines(plot, source, points) {

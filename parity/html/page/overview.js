@@ -16,7 +16,7 @@ function overviewView(run) {
     notCompared(lines.incomplete, run.document.outcome.incomplete),
     h("h2", {}, "What was compared with what"),
     terms([...lines.provenance, ["precisions", dtypes(run)]]),
-    sheets.map((sheet, at) => sheetSection(sheet, at < 2)),
+    sheets.map((sheet, at) => sheetSection(sheet, at < (run.document.outcome.classes ? 3 : 2))),
   ];
 }
 

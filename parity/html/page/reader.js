@@ -20,6 +20,8 @@ class Run {
     this.passes = [];
     this.passOf = new Int32Array(this.count);
     this.measuredAt = new Int32Array(this.count).fill(-1);
+    this.bandAt = new Int32Array(this.count);
+    this.mapped = new Map();
     this.layOut();
     this.taps = this.document.taps.map(([name, group]) => ({ name, group: this.document.groups[group] }));
     this.tapIndex = new Map(this.document.taps.map(([name], at) => [name, at]));
@@ -30,6 +32,8 @@ class Run {
     for (const one of this.document.cases)
       for (const forward of one.forwards) {
         const pass = { case: one, forward, first: at, number: this.passes.length, classes: this.classesOf(forward) };
+        if (forward.bands) this.bandAt.set(forward.bands, at);
+        for (const row of forward.mapped || []) this.mapped.set(at + row[0], row);
         this.passOf.fill(pass.number, at, (at += forward.count));
         this.passes.push(pass);
       }
@@ -103,6 +107,24 @@ class Run {
     return found === "candidate" ? this.error[at] : found ? num(found[0]) : null;
   }
 
+  /** The band of noise of a reading: what it is against, of how many runs, the median and the bounds; null without one. */
+  band(at) {
+    if (!this.bandAt[at]) return null;
+    const names = this.document.layout.bands, row = this.document.bands[this.bandAt[at] - 1];
+    const found = Object.fromEntries(names.map((name, step) => [name, num(row[step])]));
+    const bounds = names.filter((name) => name.startsWith("bound of ")).map((name) => [name.slice(9), found[name]]);
+    return { against: this.document.layout.against[found.against], runs: found.runs, median: found.median, bounds: new Map(bounds) };
+  }
+
+  /** The map of a reading's error with each cell's place, root mean square and share; null where none is kept. */
+  errorMap(at) {
+    const found = this.mapped.get(at);
+    if (!found) return null;
+    const row = Object.fromEntries(this.document.layout.mapped.map((name, step) => [name, found[step]]));
+    const grid = gridOf(this.subject(at).shape, this.document.layout.cells.side);
+    return { ...row, grid, cells: cellsOf(row, grid, this.document.layout.cells) };
+  }
+
   /** Whether the candidate has the reference's own bits. */
   same(at) {
     return this.measuredAt[at] < 0 || this.verdict(at) === "identical";
@@ -131,6 +153,25 @@ class Run {
     const { case: one, forward } = this.pass(at);
     return { s: one.suite, c: one.case, d: one.dtype, p: forward.name, t: this.name(at) };
   }
+}
+
+/** The cells that rows (all axes but the last) and columns fall into: parity/metrics/error_map.py. */
+function gridOf(shape, side) {
+  const columns = shape.at(-1), rows = shape.slice(0, -1).reduce((size, length) => size * length, 1);
+  const rowSize = Math.ceil(rows / side), columnSize = Math.ceil(columns / side);
+  return { rows, columns, rowSize, columnSize, rowCells: Math.ceil(rows / rowSize), columnCells: Math.ceil(columns / columnSize) };
+}
+
+/** A letter is the root of a cell's squared error, in steps down from the peak. */
+function cellsOf(row, grid, { letters, nothing, steps }) {
+  const peak = num(row.peak);
+  const roots = [...row.cells].map((letter) => (letter === nothing ? 0 : 2 ** (-letters.indexOf(letter) / steps)));
+  const total = roots.reduce((sum, root) => sum + root * root, 0);
+  return roots.map((root, at) => {
+    const top = Math.floor(at / grid.columnCells) * grid.rowSize, left = (at % grid.columnCells) * grid.columnSize;
+    const bottom = Math.min(top + grid.rowSize, grid.rows), right = Math.min(left + grid.columnSize, grid.columns);
+    return { top, bottom, left, right, rms: (root * peak) / Math.sqrt((bottom - top) * (right - left)), share: (root * root) / total };
+  });
 }
 
 function samePass(pass, place) {

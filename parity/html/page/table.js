@@ -2,6 +2,8 @@
 
 const ROW = 30;
 const SPARE = 12;
+// On a phone there is room for the words of the terminal alone.
+const SHORT_CLASSES = { identical: "same", "within noise": "noise", drift: "drift", incomplete: "open", bug: "BUG" };
 const COLUMNS = [
   { key: "tap", head: "tap", text: (run, at) => run.name(at), order: (run) => (at) => run.reading.tap[at] },
   { key: "case", head: "case", text: (run, at) => `${run.pass(at).case.suite}/${run.pass(at).case.case}`, order: (run) => (at) => run.passOf[at], wide: true },
@@ -9,12 +11,16 @@ const COLUMNS = [
   { key: "pass", head: "pass", text: (run, at) => run.pass(at).forward.name, order: (run) => (at) => run.pass(at).forward.name, wide: true },
   { key: "mode", head: "mode", text: (run, at) => run.mode(at), order: (run) => (at) => run.reading.mode[at] },
   { key: "verdict", head: "verdict", order: (run) => (at) => run.reading.verdict[at] },
-  { key: "class", head: "class", text: (run, at) => run.classOf(at)?.class || NOTHING, order: (run) => (at) => run.classOf(at)?.class || "", classes: true },
+  { key: "class", head: "class", text: (run, at) => classWord(run.classOf(at)?.class), order: (run) => (at) => run.classOf(at)?.class || "", classes: true },
   { key: "error", head: "error", number: true, text: (run, at) => errorText(run.error[at]), order: (run) => (at) => nanLast(run.error[at]) },
   { key: "max", head: "max abs", number: true, wide: true, text: (run, at) => errorText(maxAbs(run)[at]), order: (run) => (at) => nanLast(maxAbs(run)[at]) },
   { key: "used", head: "used", number: true, text: (run, at) => usageText(run.usage[at]), order: (run) => (at) => run.usage[at] },
   { key: "elements", head: "elements", number: true, wide: true, text: (run, at) => countText(run.subject(at).elements), order: (run) => (at) => run.subject(at).elements },
 ];
+
+function classWord(kind) {
+  return (window.innerWidth < 700 && SHORT_CLASSES[kind]) || kind || NOTHING;
+}
 
 function nanLast(value) {
   return Number.isNaN(value) ? Infinity : value;

@@ -48,10 +48,12 @@ function neighbours(run, first, pass) {
     h("span", { class: "muted" }, `tap ${countText(here + 1)} of ${countText(names.length)} in data-path order`));
 }
 
+const CLASS_KINDS = { identical: "identical", "within noise": "identical", drift: "within", bug: "over", incomplete: "incomplete" };
+
 function classPart(run, at) {
   const found = run.classOf(at);
   if (!found) return null;
-  return h("section", { class: "divergence" }, h("h2", {}, `Class: ${found.class}`),
+  return h("section", { class: `divergence ${CLASS_KINDS[found.class] || ""}` }, h("h2", {}, `Class: ${found.class}`),
     found.evidence ? h("p", { class: "evidence" }, found.evidence) : null,
     found.behind ? h("p", {}, "behind ", h("span", { class: "name" }, found.behind)) : null);
 }
@@ -65,9 +67,9 @@ function blamePart(run, at) {
 }
 
 function modesTable(run, readings, chosen, state) {
-  const head = ["mode", "verdict", "error", "max abs", "budget", "used", "reference"].map((text, at) => h("th", { class: at > 1 ? "number" : "text", scope: "col" }, text));
+  const head = ["mode", "verdict", "error", "max abs", "budget", "used", "reference", "noise up to"].map((text, at) => h("th", { class: at > 1 ? "number" : "text", scope: "col" }, text));
   const rows = readings.map((at) => {
-    const told = [errorText(run.error[at]), errorText(maxAbs(run)[at]), errorText(run.bound(at)), usageText(run.usage[at]), errorText(run.peer(at))];
+    const told = [errorText(run.error[at]), errorText(maxAbs(run)[at]), errorText(run.bound(at)), usageText(run.usage[at]), errorText(run.peer(at)), errorText(run.band(at)?.bounds.get("relative_l2"))];
     const open = h("a", { href: link("tap", { ...state, m: run.mode(at) }), "aria-current": at === chosen ? "true" : null }, run.mode(at));
     return h("tr", { class: at === chosen ? "chosen" : "" }, h("td", {}, open), h("td", {}, badge(run.verdict(at))), told.map((text) => h("td", { class: "number" }, text)));
   });
@@ -83,12 +85,36 @@ function detailOf(run, at) {
   const added = Object.keys(run.columns).filter((key) => !SHOWN_APART.has(key)).map((key) => [key, JSON.stringify(run.measured(at, key))]);
   const exceeded = Object.entries(run.measured(at, "exceeded") || {}).map(([key, pair]) => [`${key} over`, pair.map(valueText).join(" against ")]);
   return [
-    h("h2", {}, `Figures, ${mode}`), terms([...exceeded, ...figures, ...levels, ...added]), nonfinitePart(run, at),
+    h("h2", {}, `Figures, ${mode}`), terms([...exceeded, ...figures, ...levels, ...added]), nonfinitePart(run, at), bandPart(run, at),
     h("div", { class: "pair" }, histogramPart(run, at, "error_histogram", "absolute error", run.page.edges.error),
       histogramPart(run, at, "ulp_histogram", "distance in representable steps", run.page.edges.ulp)),
     h("div", { class: "pair" }, concentrationPart(run, at), worstPart(run, at)),
-    h("p", { class: "note" }, run.page.kept.map),
+    h("div", { class: "pair" }, mapPart(run, at), headsPart(run, at)),
   ];
+}
+
+const BAND_FIGURES = { relative_l2: "relative L2 error", max_abs: "largest error", "error_0.9": "90% of errors within", "error_0.99": "99% of errors within" };
+
+/** What the ensemble of legitimate computations came out at, in this mode. */
+function bandPart(run, at) {
+  const band = run.band(at);
+  const told = run.pass(at).classes ? "This reading has no band of noise: its case or tap is not calibrated." : "There is no band of noise: this case is not calibrated, or its reference was recorded on another machine.";
+  if (!band) return h("p", { class: "note" }, told);
+  const { elements } = run.subject(at), scale = rootMeanSquare(run, at);
+  const bounds = [...band.bounds].map(([figure, bound]) => {
+    const size = figure === "relative_l2" || scale === null ? bound : bound * scale;
+    return [`noise: ${BAND_FIGURES[figure] || figure} up to`, elements ? errorText(size) : NOTHING];
+  });
+  return [
+    h("h3", {}, "What would be noise"),
+    terms([["noise: median relative L2 error", errorText(band.median)], ...bounds, ["ensemble", `${countText(band.runs)} runs, against the ${band.against}`]]),
+  ];
+}
+
+/** The root mean square of the reference's elements, which bounds on single errors are relative to. */
+function rootMeanSquare(run, at) {
+  const norm = num(run.measured(at, "norm_reference") ?? null);
+  return norm === null ? null : norm / Math.sqrt(run.subject(at).elements);
 }
 
 function nonfinitePart(run, at) {
@@ -105,9 +131,30 @@ function histogramPart(run, at, key, unit, edges) {
   const host = h("section", {}, h("h2", {}, `Histogram: ${unit}`));
   if (!kept) return host.append(h("p", { class: "note" }, run.page.kept.left_out)), host;
   const { zeros, bins } = binsOf(kept, edges);
-  host.append(h("p", { class: "muted" }, `${countText(zeros)} of ${countText(run.subject(at).elements)} elements are exactly alike.`));
-  if (bins.length) afterwards(() => histogramChart(host, bins, { title: unit, unit }));
+  const errors = key === "error_histogram";
+  const behind = binsOf(run.errorMap(at)?.[errors ? "peer_errors" : "peer_distances"] || null, edges).bins;
+  const marks = errors ? bandMarks(run, at) : [];
+  host.append(h("p", { class: "muted" }, `${countText(zeros)} of ${countText(run.subject(at).elements)} elements are exactly alike. ${behindText(run, at, { behind, errors, marks })}`));
+  if (bins.length) afterwards(() => histogramChart(host, bins, { title: unit, unit, behind, marks }));
   return host;
+}
+
+/** Where the ensemble's errors end: lines on the axis of errors, [label, error]. */
+function bandMarks(run, at) {
+  const band = run.band(at), scale = rootMeanSquare(run, at);
+  if (!band || !scale) return [];
+  const told = [["error_0.9", "noise: 90% within"], ["error_0.99", "noise: 99% within"], ["max_abs", "noise: all within"]];
+  return told.map(([figure, label]) => [label, band.bounds.get(figure) * scale]).filter(([, value]) => value > 0 && Number.isFinite(value));
+}
+
+/** What stands behind a histogram, or why nothing does. */
+function behindText(run, at, { behind, errors, marks }) {
+  const told = [];
+  if (behind.length) told.push("Behind it, in outline: the reference's own in the same precision.");
+  else if (run.measured(at, "peer") && run.measured(at, "same_bits")) told.push("The candidate has the reference's own bits: this is the reference's own histogram too.");
+  if (marks.length) told.push("Lines: what 90%, 99% and all of the errors stay within where they are noise.");
+  else if (!errors && run.band(at)) told.push("The ensemble's bands hold errors and no distances in steps, so that none stand here.");
+  return told.join(" ");
 }
 
 /** For each axis the one index that holds most of the squared error, beside what it would hold if all were even. */
