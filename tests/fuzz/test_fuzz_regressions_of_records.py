@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from fuzz import seeds
+from fuzz import foreign_seeds, seeds
 from fuzz.json_text import forged
 from fuzz.record_files import _campaign, _measured
 from safetensors import safe_open
@@ -156,7 +156,7 @@ def _first(table: Any) -> Any:
 
 @pytest.mark.parametrize("digits", ["1e999", "-1e999"])
 def test_an_input_beyond_float64(tmp_path: Path, digits: str) -> None:
-    (path,) = seeds.inputs_manifests(tmp_path)
+    (path,) = foreign_seeds.inputs_manifests(tmp_path)
     path.write_text(path.read_text().replace("0.5", digits))
     refused(lambda found: InputsManifest.read(found.parent), path, f"{digits} is beyond float64")
 
@@ -195,7 +195,7 @@ def test_a_measured_run_whose_readings_were_changed(tmp_path: Path) -> None:
     ],
 )
 def test_an_array_whose_header_is_none_or_lies(tmp_path: Path, header: str) -> None:
-    path, _ = seeds.arrays(tmp_path)
+    path, _ = foreign_seeds.arrays(tmp_path)
     raw = path.read_bytes()
     data = raw[10 + int.from_bytes(raw[8:10], "little") :]
     path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + data)

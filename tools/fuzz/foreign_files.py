@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from fuzz import content, json_text, safetensors_parts, seeds, toml_text
+from fuzz import content, foreign_seeds, json_text, safetensors_parts, toml_text
 from fuzz.case import Reader
 from fuzz.port_files import tensors_say
 from fuzz.sayings import same_document
@@ -137,19 +137,25 @@ def _steps(source: Any) -> list[Any]:
 
 
 FOREIGN_READERS = (
-    Reader("mapping.toml", seeds.mappings, _TOML, TapMapping.load, _mapping_says),
+    Reader("mapping.toml", foreign_seeds.mappings, _TOML, TapMapping.load, _mapping_says),
     Reader(
         "inputs manifest.json",
-        seeds.inputs_manifests,
+        foreign_seeds.inputs_manifests,
         _JSON,
         lambda path: InputsManifest.read(path.parent).model_dump(mode="json", by_alias=True),
         _manifest_says,
         command=lambda path: (parity_main, ["inputs", "--check", str(path.parent)]),
     ),
-    Reader("foreign safetensors", seeds.foreign_tensors, (*_SAFETENSORS, *content.ANY_BYTES), _tensors, _tensors_say),
+    Reader(
+        "foreign safetensors",
+        foreign_seeds.foreign_tensors,
+        (*_SAFETENSORS, *content.ANY_BYTES),
+        _tensors,
+        _tensors_say,
+    ),
     Reader(
         "foreign .npy",
-        seeds.arrays,
+        foreign_seeds.arrays,
         (*(_header,) * 12, *content.ANY_BYTES),
         lambda path: _tensors(path.parent),
         _array_says,
