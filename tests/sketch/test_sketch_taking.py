@@ -38,6 +38,14 @@ def test_another_view_of_the_same_memory_is_another_tensor(other):
     assert (looking.reads, looking.book.taps) == (2, {"a": 0, "b": 1})
 
 
+def test_a_square_and_its_transpose_are_two_tensors():
+    looking, tensor = visitor("a", "b"), torch.randn(9, 9)
+    looking.visit("a", tensor)
+    looking.visit("b", tensor.t())
+    looking.finish()
+    assert looking.book.taps == {"a": 0, "b": 1}
+
+
 def test_a_tensor_that_was_written_to_meanwhile_is_read_again():
     looking, tensor = visitor("a", "b", "c"), torch.zeros(9, 64)
     looking.visit("a", tensor)
