@@ -64,8 +64,8 @@ def number(value: object, where: str) -> float:
         return value
     if type(value) is str and value in _NONFINITE:
         return _NONFINITE[value]
-    # Writers drop the ".0" of a whole number; one beyond float64 is not what any writer meant.
-    if type(value) is int and abs(value) < 2**1023:
+    # Writers drop the ".0" of a whole number; one that no float64 is, is not what any writer meant.
+    if type(value) is int and abs(value) < 2**1023 and float(value) == value:
         return float(value)
     raise refusal(where, f"{shown(value)}", "a number")
 
