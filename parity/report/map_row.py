@@ -83,15 +83,16 @@ def _cells(value: object, where: str, shape: Sequence[int]) -> str:
 def _heads(value: object, where: str, shape: Sequence[int]) -> HeadShares | None:
     if value is None:
         return None
-    axis, *shares = each(value, where, number) or (math.nan,)
+    parts = items(value, where)
+    if not parts:
+        raise refusal(where, "an empty list", "null, or an axis and the share of each head")
+    axis, shares = whole(parts[0], where), tuple(number(part, where) for part in parts[1:])
     total = sum(shares)
-    whole_axis = axis == int(axis) if math.isfinite(axis) else False
-    fits = whole_axis and HeadAxis(int(axis), len(shares)).fits(shape)
-    if not (fits and all(share >= 0 for share in shares) and abs(total - 1) <= _SUM_OFF):
-        raise refusal(
-            where, f"{len(shares)} shares of {total:.4g}", f"an axis of shape {tuple(shape)!r:.60}, shares of 1"
-        )
-    return HeadShares(int(axis), tuple(shares))
+    fits = HeadAxis(axis, len(shares)).fits(shape) and all(share >= 0 for share in shares)
+    if not (fits and abs(total - 1) <= _SUM_OFF):
+        got = f"{len(shares)} shares of {total:.4g} in all"
+        raise refusal(where, got, f"an axis of shape {tuple(shape)!r:.60}, and shares of 1 in all")
+    return HeadShares(axis, shares)
 
 
 def _axes(value: object, where: str, rank: int) -> tuple[str, ...]:

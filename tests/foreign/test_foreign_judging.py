@@ -70,10 +70,12 @@ def test_all_kinds_of_steps_together(judge: Judge) -> None:
 def test_a_wrong_value_is_over_budget_at_its_tap(judge: Judge) -> None:
     wrong = A.clone()
     wrong[1, 2] += 1
-    assert verdicts(judge(REFERENCE, {**PORT, "x": wrong}, mapping(*BOTH))) == {
-        "s.p.a": Verdict.OVER,
-        "s.p.b": Verdict.IDENTICAL,
-    }
+    result = judge(REFERENCE, {**PORT, "x": wrong}, mapping(*BOTH))
+    assert verdicts(result) == {"s.p.a": Verdict.OVER, "s.p.b": Verdict.IDENTICAL}
+    # And its error is mapped, in the order of the reference's elements.
+    maps = {tap.place.tap: tap.measurement.map for tap in result.taps}
+    assert maps["s.p.a"] is not None
+    assert (maps["s.p.a"].cells, maps["s.p.b"]) == ("........A...", None)
 
 
 @pytest.mark.parametrize("odd", [float("nan"), float("inf")])

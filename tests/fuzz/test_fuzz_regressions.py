@@ -228,6 +228,26 @@ def test_a_run_with_an_entry_twice(tmp_path: Path, key: str) -> None:
     refused(read_report, edited(path, lambda run: run[key].append(run[key][0])), f".{key}: entries twice")
 
 
+def test_a_run_with_a_whole_number_that_no_float64_is(tmp_path: Path) -> None:
+    path = seeds.runs(tmp_path)[0]
+
+    def change(run: Any) -> None:
+        row = run["cases"][0]["forwards"][0]["results"][0]
+        row[run["layout"]["measured"].index("bias")] = 2**63 - 1
+
+    refused(read_report, edited(path, change), "a number")
+
+
+def test_a_run_with_a_map_whose_heads_lie_on_an_axis_between_two(tmp_path: Path) -> None:
+    path = seeds.runs(tmp_path)[0]
+
+    def change(run: Any) -> None:
+        (row,) = run["cases"][0]["forwards"][0]["mapped"][:1]
+        row[run["layout"]["mapped"].index("heads")][0] += 0.0
+
+    refused(read_report, edited(path, change), "heads")
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [

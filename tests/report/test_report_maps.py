@@ -3,6 +3,7 @@
 import copy
 import json
 from dataclasses import replace
+from math import inf
 
 import pytest
 import torch
@@ -82,6 +83,7 @@ CELLS = {
     "one head": lambda row: row.__setitem__(3, [row[3][0], 1.0]),
     "heads that do not fit": lambda row: row.__setitem__(3, [row[3][0], 0.5, 0.25, 0.25]),
     "an axis that is none": lambda row: row.__setitem__(3, [9, *row[3][1:]]),
+    "an axis that is a float": lambda row: row.__setitem__(3, [float(row[3][0]), *row[3][1:]]),
     "an axis between two": lambda row: row.__setitem__(3, [0.5, *row[3][1:]]),
     "an axis beyond all": lambda row: row.__setitem__(3, ["inf", *row[3][1:]]),
     "too few names of axes": lambda row: row.__setitem__(4, row[4][:-1]),
@@ -109,6 +111,23 @@ def test_a_peers_histograms_are_refused_where_there_is_no_other_peer():
     rows(found)[0][5:] = [[24], [24]]
     with pytest.raises(BadInputError, match="only there"):
         from_document(found)
+
+
+def test_a_peak_that_is_none_is_refused_where_the_readings_error_is_infinite_too():
+    for peak in (0, -1.0, "nan", "inf"):
+        found = document("infinite error")
+        assert from_document(copy.deepcopy(found)).taps[0].relative_l2 == inf
+        rows(found)[0][1] = peak
+        with pytest.raises(BadInputError, match="peak"):
+            from_document(found)
+
+
+def test_a_reading_with_the_peers_own_bits_keeps_its_histograms_once():
+    over = tap("over")
+    same = replace(over, measurement=replace(over.measurement, against_reference=True))
+    (kept,) = from_document(json.loads(json.dumps(to_document(run_of(same))))).taps
+    assert mapped(kept)
+    assert kept.measured.peer_histograms is None
 
 
 def test_readings_mapped_twice_or_out_of_order_are_refused():

@@ -81,6 +81,13 @@ def test_bands_that_do_not_fit_are_refused(damage):
         from_document(found)
 
 
+def test_a_pass_that_lists_no_band_is_refused():
+    found = json.loads(json.dumps(to_document(as_report(RUN))))
+    pass_of(found)["bands"] = [0] * 9
+    with pytest.raises(BadInputError, match="9 numbers up to 0"):
+        from_document(found)
+
+
 def pass_of(found):
     return found["cases"][0]["forwards"][0]
 
