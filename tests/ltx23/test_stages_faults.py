@@ -1,7 +1,11 @@
 """Each known fault, planted in the port: over budget, and the first tap named is the faulty module's."""
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
 import pytest
 
+from ltx_port.release import RELEASES
 from parity.binding import silent
 from parity.errors import ExitCode
 from parity.judge import TapResult, Verdict
@@ -24,11 +28,22 @@ SINGLE = [fault for fault in FAULTS.values() if fault.stage != "pipeline"]
 DRIFTING = sorted(fault.id for fault in FAULTS.values() if fault.stage == "transformer" and fault.suite == "exact")
 
 
-def run(fault: Fault, suite: str, *modes: Mode) -> RunResult:
-    """Judge the one pass that shows the fault."""
-    job = Job(suite, CASES[fault.case], fault.dtype, fault.release, (fault.forward,), modes=modes)
-    with World(variation=Variation(fault), release=fault.release) as world:
-        return RunResult((run_job(job, world, BINDING.budgets(), silent, RECORDINGS),), {})
+Run = Callable[..., RunResult]
+
+
+@pytest.fixture(scope="module")
+def run() -> Iterator[Run]:
+    """Judge the one pass that shows a fault; files and reference are those of the faults before, the port is not."""
+    budgets = BINDING.budgets()
+    with ExitStack() as stack:
+        worlds = {release: stack.enter_context(World(release=release)) for release in RELEASES}
+
+        def judge(fault: Fault, suite: str, *modes: Mode) -> RunResult:
+            job = Job(suite, CASES[fault.case], fault.dtype, fault.release, (fault.forward,), modes=modes)
+            worlds[fault.release].vary(Variation(fault))
+            return RunResult((run_job(job, worlds[fault.release], budgets, silent, RECORDINGS),), {})
+
+        yield judge
 
 
 def first_over(result: RunResult, mode: str) -> TapResult:
@@ -45,7 +60,7 @@ def test_there_are_faults_of_our_own_beyond_the_list() -> None:
 
 
 @pytest.mark.parametrize("fault", SINGLE, ids=[fault.id for fault in SINGLE])
-def test_a_fault_is_over_budget_and_named_at_its_module(fault: Fault) -> None:
+def test_a_fault_is_over_budget_and_named_at_its_module(fault: Fault, run: Run) -> None:
     result = run(fault, fault.suite, Mode.CHAINED, Mode.ISOLATED)
     assert result.exit_code is ExitCode.OVER_BUDGET, result.incomplete
     for mode in ("chained", "isolated"):
@@ -53,21 +68,21 @@ def test_a_fault_is_over_budget_and_named_at_its_module(fault: Fault) -> None:
 
 
 @pytest.mark.parametrize("identifier", DRIFTING)
-def test_drift_budgets_do_not_let_a_fault_through(identifier: str) -> None:
+def test_drift_budgets_do_not_let_a_fault_through(identifier: str, run: Run) -> None:
     fault = FAULTS[identifier]
     result = run(fault, "drift", Mode.CHAINED)
     assert result.exit_code is ExitCode.OVER_BUDGET
     assert first_over(result, "chained").place.tap == fault.tap
 
 
-def test_a_fault_of_configuration_shows_in_what_it_computes_too() -> None:
+def test_a_fault_of_configuration_shows_in_what_it_computes_too(run: Run) -> None:
     """Not only in the resolved constant: the gate's embedding receives another number."""
     result = run(FAULTS["X1"], "exact", Mode.CHAINED)
     computed = next(t for t in result.taps if t.verdict is Verdict.OVER and ".config." not in t.place.tap)
     assert computed.place.tap == "transformer.pass_cond.video.av_gate_adaln.timestep"
 
 
-def test_a_local_fault_is_born_in_one_module_only() -> None:
+def test_a_local_fault_is_born_in_one_module_only(run: Run) -> None:
     """Isolated, a wrong head gate is over budget at head gates and nowhere else."""
     result = run(FAULTS["A1"], "exact", Mode.ISOLATED)
     born = {
