@@ -9,16 +9,26 @@ from torch import Tensor
 
 from parity.capture import Visitor, as_another_side
 from parity.errors import IncompleteError
+from parity.lockstep.ambient import Ambient, put, taken
 
 MOST_PENDING_BYTES = 24 * 2**30
 """What the reference may show ahead of the candidate before the two are said to go different ways."""
 
 
+UNCOUNTED = -1
+"""The version of a tensor that torch does not count the changes of."""
+
+
 class Shown(NamedTuple):
-    """What the reference has shown; where it has another `_version` by now, the reference has changed it since."""
+    """What the reference has shown; where it has another version by now, the reference has changed it since."""
 
     tensor: Tensor
     version: int
+
+
+def version_of(tensor: Tensor) -> int:
+    """Give how often a tensor was written to; UNCOUNTED for inference tensors."""
+    return UNCOUNTED if tensor.is_inference() else tensor._version
 
 
 class Everything:
@@ -53,10 +63,14 @@ class Exchange:
         self._handed: Shown | None = None
         self._reference = greenlet(lambda: as_another_side(lambda: run(self)))
         self._candidate: greenlet | None = None
+        self._begins: Ambient | None = None
 
     def __enter__(self) -> "Exchange":
         """Nothing runs yet: the reference begins when the first tap is asked for."""
         self._candidate = getcurrent()
+        set_now = taken()
+        put(set_now)
+        self._begins = set_now._replace(function_modes=(), dispatch_modes=())
         return self
 
     def __exit__(
@@ -76,7 +90,7 @@ class Exchange:
             self._bytes -= found.tensor.nbytes
             return found
         self._wanted = name
-        self._reference.switch()
+        self._let(self._reference.switch)
         if self._handed is None:
             raise IncompleteError(
                 name, "the reference ended without it", "every tap of the candidate", "correct the catalogue"
@@ -87,12 +101,12 @@ class Exchange:
     def finish(self) -> None:
         """Let the reference come to its end; it raises what the reference fails with on the way."""
         self._wanted = None
-        self._reference.switch()
+        self._let(self._reference.switch)
 
     def stop(self) -> None:
         """End the reference: it is unwound from where it stands."""
         if self._reference:
-            self._reference.throw()
+            self._let(self._reference.throw)
         self._pending.clear()
         self._handed = None
 
@@ -101,9 +115,21 @@ class Exchange:
         if name != self._wanted:
             self._keep(name, tensor)
             return
-        self._handed = Shown(tensor, tensor._version)
+        self._handed = Shown(tensor, version_of(tensor))
         assert self._candidate is not None, "not entered"
-        self._candidate.switch()
+        self._let(self._candidate.switch)
+
+    def _let(self, go_on: Callable[[], object]) -> None:
+        """Let the other side go on, and be set as before when it comes back; it does the same."""
+        own = taken()
+        if self._begins is not None:
+            # The reference begins with what was set when both did, whatever the candidate stands within by now.
+            put(self._begins)
+            self._begins = None
+        try:
+            go_on()
+        finally:
+            put(own)
 
     def _keep(self, name: str, tensor: Tensor) -> None:
         self._bytes += tensor.nbytes
@@ -115,5 +141,6 @@ class Exchange:
                 "compare without lockstep at a smaller size, and correct the order or the catalogue",
             )
         kept = tensor.detach()
-        kept = kept.clone() if name in self._copied else kept
-        self._pending[name] = Shown(kept, kept._version)
+        # Whether an inference tensor was changed since, nobody could tell.
+        kept = kept.clone() if name in self._copied or tensor.is_inference() else kept
+        self._pending[name] = Shown(kept, version_of(kept))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from parity.lockstep.arriving import Arriving
-from parity.lockstep.exchange import Shown
+from parity.lockstep.exchange import UNCOUNTED, Shown, version_of
 from parity.lockstep.readers import Read, reader_for
 from parity.metrics import TensorComparison, equal_by_norm
 
@@ -51,11 +51,12 @@ class IdentityCheck:
 
     def ask(self, name: str, own: Tensor, reference: Shown) -> None:
         """Note a tap; both tensors have one shape and dtype. On a CUDA device nothing is waited for."""
-        careful = name in self._careful
+        version = version_of(own)
+        careful = name in self._careful or UNCOUNTED in (version, reference.version)
         if careful or (self._held and own.device != self._held[-1].own.device):
             self._flush()
         self._asked.append(_Asked(name, tuple(own.shape), own.dtype))
-        self._held.append(_Held(own.detach(), reference.tensor.detach(), (own._version, reference.version)))
+        self._held.append(_Held(own.detach(), reference.tensor.detach(), (version, reference.version)))
         self._bytes += own.nbytes + reference.tensor.nbytes
         if careful or self._bytes >= self._most_bytes:
             self._flush(torch.float64 if careful else torch.float32)
@@ -92,7 +93,7 @@ class IdentityCheck:
         if not self._held:
             return
         for asked, held in zip(self._asked[-len(self._held) :], self._held, strict=True):
-            if (held.own._version, held.reference._version) != held.versions:
+            if (version_of(held.own), version_of(held.reference)) != held.versions:
                 self._changed.add(asked.name)
         read = reader_for(self._held[0].own.device)
         self._read.append(read([(held.own, held.reference) for held in self._held], sums))

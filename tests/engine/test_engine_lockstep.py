@@ -1,5 +1,7 @@
 """Side by side: the same verdicts as one after the other, in either order of taps, and nothing left behind."""
 
+from contextlib import ExitStack
+
 import engine_cases
 import pytest
 import torch
@@ -7,6 +9,7 @@ from engine_cases import DOUBLED, EXACT, WIDTH, Caller, budgets, call, doubled, 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from parity.capture.probe import hooks_of
 from parity.errors import IncompleteError
@@ -375,3 +378,86 @@ def test_one_launch_reads_what_torch_reads():
 
 def test_nothing_asked_is_no_answer():
     assert IdentityCheck().answer() is None
+
+
+class Doubling(TorchFunctionMode):
+    """Doubles what `sin` gives."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        found = func(*args, **(kwargs or {}))
+        return found * 2 if func is torch.sin else found
+
+
+class Within(nn.Module):
+    """Shows three steps, each within something that it has set for its thread."""
+
+    def __init__(self, *settings):
+        super().__init__()
+        self.settings, self.parts = settings, nn.ModuleList(nn.Identity() for _ in range(3))
+
+    def forward(self, x):
+        with ExitStack() as stack:
+            for setting in self.settings:
+                stack.enter_context(setting())
+            for part in self.parts:
+                x = part(torch.sin(x) @ torch.ones(3, 3))
+        return x
+
+
+SETTINGS = {
+    "a mode": Doubling,
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "gradients": torch.enable_grad,
+    "inference": torch.inference_mode,
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("side", ["own", "ref", "both"])
+def test_what_one_side_sets_for_its_thread_is_not_set_for_the_other(tmp_path, setting, side):
+    """The order of taps differs, so that each side goes on while the other stands within what it has set."""
+    plan = TapPlan(tuple(point(str(i), own=f"parts.{i}>out", ref=f"parts.{2 - i}>out") for i in range(3)))
+    forward = Forward("toy", (torch.full((3, 3), 0.3),), plan)
+    chosen = {name: [SETTINGS[setting]] if side in (name, "both") else [] for name in ("own", "ref")}
+    own = Implementation("own", Within(*chosen["own"]), call)
+    ref = Implementation("ref", Within(*chosen["ref"]), call)
+    held = bar(tmp_path, (Mode.CHAINED,), every_mode=True)
+    beside = judge_in_lockstep(own, ref, forward, held, silent)
+    alone = judge_forward(own, LiveOracle(ref, forward), forward, held)
+    assert placed(beside) == placed(alone)
+    # Where one side alone rounds to another precision, both ways have to say so.
+    assert beside.incomplete == alone.incomplete
+    assert bool(beside.incomplete) is (setting == "autocast" and side != "both")
+    assert not torch._C._len_torch_function_stack()
+    assert not torch.is_autocast_enabled("cpu")
+    assert torch.is_grad_enabled()
+
+
+def test_inference_tensors_are_compared_as_shown(tmp_path):
+    """Nobody counts the changes of these: they are read, and copied, at once."""
+
+    class Inference(Ordered):
+        @torch.inference_mode()
+        def forward(self, x):
+            super().forward(x)
+
+    plan = TapPlan(tuple(point(str(i), own=f"parts.{i}>out", ref=f"parts.{i}>out") for i in range(5)))
+    forward = Forward("toy", (torch.ones(3),), plan)
+    own = Implementation("own", Inference([4, 3, 2, 1, 0]), call)
+    reference = Implementation("ref", Inference([0, 1, 2, 3, 4]), call)
+    result = judge_in_lockstep(own, reference, forward, bar(tmp_path, (Mode.CHAINED,)), silent)
+    norms = {tap.place.tap: tap.measurement.comparison.norm_reference for tap in result.taps}
+    assert norms == {str(i): pytest.approx((i + 1) * 3**0.5) for i in range(5)}
+    assert {tap.verdict for tap in result.taps} == {Verdict.IDENTICAL}
+
+
+def test_a_reference_that_is_stopped_within_a_mode_leaves_none():
+    def run(visitor):
+        with Doubling():
+            visitor.visit("a", torch.zeros(2))
+            visitor.visit("b", torch.zeros(2))
+
+    with Exchange(run) as exchange:
+        exchange.take("a")
+        assert float(torch.sin(torch.ones(()))) == pytest.approx(0.8415, abs=1e-4)
+    assert not torch._C._len_torch_function_stack()

@@ -38,6 +38,18 @@ def test_a_guided_step_is_bit_identical_side_by_side(share: bool) -> None:
 
 
 @pytest.mark.reference
+@pytest.mark.parametrize("case", ["denoise-small", "pipeline-hq-small", "vocoder-small", "vae-small", "text-small"])
+def test_other_stages_are_bit_identical_side_by_side(case: str) -> None:
+    """The official loops run in inference mode, and their arithmetic is shown by a mode of torch's."""
+    with World() as world:
+        result = run(Job("exact", CASES[case], BF16, lockstep=True), world)
+        declared = [tap for forward in world.forwards(CASES[case], BF16) for tap in forward.plan.names]
+    assert result.exit_code is ExitCode.WITHIN_BUDGET, result.first_divergence or result.incomplete
+    assert [tap.place.tap for tap in result.taps] == declared
+    assert {tap.verdict for tap in result.taps} == {Verdict.IDENTICAL}
+
+
+@pytest.mark.reference
 @pytest.mark.parametrize("identifier", ["A1", "D1", "V2", "W1"])
 def test_a_fault_is_named_side_by_side_as_it_is_one_by_one(identifier: str) -> None:
     fault = FAULTS[identifier]
