@@ -6,17 +6,15 @@ import torch
 
 _DEVICES = ("cpu", "cuda")
 _NO_AUTOCAST = (None, None)
+_KEPT: list[Any] = []
 
 
 class Ambient(NamedTuple):
-    """Modes that see or change operations, innermost last; whether gradients are kept; what autocast casts to.
-
-    Inference mode is not among them: torch lets nobody but its owner set it. An implementation that runs beside one in
-    inference mode makes inference tensors meanwhile, which have the same numbers.
-    """
+    """Modes that see or change operations, innermost last; inference mode; gradients; what autocast casts to."""
 
     function_modes: tuple[Any, ...]
     dispatch_modes: tuple[Any, ...]
+    inference: bool
     gradients: bool
     autocast: tuple[torch.dtype | None, ...]
 
@@ -29,7 +27,8 @@ def taken() -> Ambient:
         function_modes = tuple(torch._C._pop_torch_function_stack() for _ in range(count))[::-1]
     if count := torch._C._len_torch_dispatch_stack():
         dispatch_modes = tuple(torch._C._pop_torch_dispatch_stack() for _ in range(count))[::-1]
-    return Ambient(function_modes, dispatch_modes, torch.is_grad_enabled(), _autocast())
+    inference, gradients = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
+    return Ambient(function_modes, dispatch_modes, inference, gradients, _autocast())
 
 
 def put(ambient: Ambient) -> None:
@@ -38,6 +37,8 @@ def put(ambient: Ambient) -> None:
         torch._C._push_on_torch_function_stack(mode)
     for mode in ambient.dispatch_modes:
         torch._C._push_on_torch_dispatch_stack(mode)
+    if torch.is_inference_mode_enabled() != ambient.inference:
+        _set_inference(ambient.inference)
     if torch.is_grad_enabled() != ambient.gradients:
         torch._C._set_grad_enabled(ambient.gradients)
     if _autocast() != ambient.autocast:
@@ -47,6 +48,14 @@ def put(ambient: Ambient) -> None:
                 torch.set_autocast_dtype(device, dtype)
         # What was cast for one implementation is none of the other's.
         torch.clear_autocast_cache()
+
+
+def _set_inference(enabled: bool) -> None:
+    """Set inference mode, for which torch has no setter: a guard sets it, and its end would put back what it found."""
+    guard = torch._C._InferenceMode(enabled)
+    guard.__enter__()
+    # Kept for good: some hundred bytes for each switch between sides of which one alone is in inference mode.
+    _KEPT.append(guard)
 
 
 def _autocast() -> tuple[torch.dtype | None, ...]:

@@ -431,6 +431,8 @@ def test_what_one_side_sets_for_its_thread_is_not_set_for_the_other(tmp_path, se
     assert not torch._C._len_torch_function_stack()
     assert not torch.is_autocast_enabled("cpu")
     assert torch.is_grad_enabled()
+    assert not torch.is_inference_mode_enabled()
+    assert not (torch.ones(1) * 2).is_inference()
 
 
 def test_inference_tensors_are_compared_as_shown(tmp_path):
