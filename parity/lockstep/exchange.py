@@ -8,6 +8,7 @@ from greenlet import getcurrent, greenlet
 from torch import Tensor
 
 from parity.capture import Visitor, as_another_side
+from parity.capture.version import version_of
 from parity.errors import IncompleteError
 from parity.lockstep.ambient import Ambient, put, taken
 
@@ -15,20 +16,11 @@ MOST_PENDING_BYTES = 24 * 2**30
 """What the reference may show ahead of the candidate before the two are said to go different ways."""
 
 
-UNCOUNTED = -1
-"""The version of a tensor that torch does not count the changes of."""
-
-
 class Shown(NamedTuple):
     """What the reference has shown; where it has another version by now, the reference has changed it since."""
 
     tensor: Tensor
     version: int
-
-
-def version_of(tensor: Tensor) -> int:
-    """Give how often a tensor was written to; UNCOUNTED for inference tensors."""
-    return UNCOUNTED if tensor.is_inference() else tensor._version
 
 
 class Everything:

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from parity.capture.version import UNCOUNTED, version_of
 from parity.lockstep.arriving import Arriving
-from parity.lockstep.exchange import UNCOUNTED, Shown, version_of
+from parity.lockstep.exchange import Shown
 from parity.lockstep.readers import Read, reader_for
 from parity.metrics import TensorComparison, equal_by_norm
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from parity.capture.version import UNCOUNTED, version_of
 from parity.sketch import kernels
 from parity.sketch.layout import turns_of, words_of
 from parity.sketch.read import (
@@ -78,8 +79,7 @@ class FusedReads:
         if kind is None or tensor.numel() == 0:
             self._others[number] = self._plain.ask(tensor)
             return number
-        version = 0 if tensor.is_inference() else tensor._version
-        held = _Held(tensor, _as_words(tensor), version, number)
+        held = _Held(tensor, _as_words(tensor), version_of(tensor), number)
         self._held.setdefault(kind, []).append(held)
         self._bytes += held.data.nbytes
         if self._bytes >= self._most_bytes or len(self._held[kind]) >= _MOST_HELD:
@@ -181,7 +181,7 @@ def _as_words(tensor: Tensor) -> Tensor:
 
 def _is_changed(held: _Held) -> bool:
     # Without a counter nobody could tell.
-    return held.shown.is_inference() or held.shown._version != held.version
+    return version_of(held.shown) != held.version or held.version == UNCOUNTED
 
 
 def _elements(bits: Tensor, dtype: torch.dtype) -> Tensor:

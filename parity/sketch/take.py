@@ -1,6 +1,5 @@
 """A pass in sketches: every tap is read where it is, once, and no tensor is kept."""
 
-import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from parity.capture.version import UNCOUNTED, version_of
 from parity.errors import IncompleteError
 from parity.run.forward import Forward, Implementation, watch
 from parity.sketch.read import require_readable
@@ -25,7 +25,7 @@ class _Remembered(NamedTuple):
     """A tensor that was read: held, so that its memory holds nothing else meanwhile."""
 
     tensor: Tensor
-    version: float
+    version: int
     number: int
 
     def is_shown_by(self, tensor: Tensor) -> bool:
@@ -40,13 +40,8 @@ class _Remembered(NamedTuple):
             and own.stride() == tensor.stride()
             and own.dtype == tensor.dtype
             and own.device == tensor.device
-            and self.version == _version(tensor)
+            and self.version == version_of(tensor) != UNCOUNTED
         )
-
-
-def _version(tensor: Tensor) -> float:
-    """Give how often a tensor was written to; NaN, which equals nothing, where torch does not count."""
-    return math.nan if tensor.is_inference() else tensor._version
 
 
 class _Shown(NamedTuple):
@@ -95,7 +90,7 @@ class SketchVisitor:
         if number is None:
             require_readable(name, tensor)
             number = self._read(tensor)
-            self._last.appendleft(_Remembered(tensor, _version(tensor), number))
+            self._last.appendleft(_Remembered(tensor, version_of(tensor), number))
         self._passes[-1].shown.append(_Shown(name, tensor.device, number))
 
     def end(self) -> None:

@@ -17,7 +17,7 @@ _INPUT_SCALE = 1.0 / 16
 
 def compiled(model: nn.Module) -> nn.Module:
     """Compile each block and capture the loop over blocks in one CUDA graph, as its pipelines do when asked to."""
-    _blocks_of(model, compile_transformer(_inner(model), CompilationConfig(capture=True)))
+    model.velocity_model = compile_transformer(_inner(model), CompilationConfig(capture=True))
     return model
 
 
@@ -45,7 +45,3 @@ def _float8(layer: nn.Linear) -> FP8Linear:
 
 def _inner(model: nn.Module) -> Any:
     return model.velocity_model
-
-
-def _blocks_of(model: nn.Module, inner: nn.Module) -> None:
-    model.velocity_model = inner

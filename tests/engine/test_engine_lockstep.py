@@ -319,15 +319,20 @@ def test_passes_that_work_in_place_are_compared_as_shown(tmp_path):
     assert {tap.verdict for tap in result.taps} == {Verdict.IDENTICAL}
 
 
-def test_a_reference_that_is_ahead_and_works_in_place_is_compared_as_shown(tmp_path):
+def require_compared_as_shown(tmp_path, kind):
+    """The reference is ahead of the candidate, and both write to what they have shown."""
     plan = TapPlan(tuple(point(str(i), own=f"parts.{i}>out", ref=f"parts.{i}>out") for i in range(5)))
     forward = Forward("toy", (torch.ones(3),), plan)
-    own = Implementation("own", Ordered([4, 3, 2, 1, 0]), call)
-    reference = Implementation("ref", Ordered([0, 1, 2, 3, 4]), call)
+    own = Implementation("own", kind([4, 3, 2, 1, 0]), call)
+    reference = Implementation("ref", kind([0, 1, 2, 3, 4]), call)
     result = judge_in_lockstep(own, reference, forward, bar(tmp_path, (Mode.CHAINED,)), silent)
     norms = {tap.place.tap: tap.measurement.comparison.norm_reference for tap in result.taps}
     assert norms == {str(i): pytest.approx((i + 1) * 3**0.5) for i in range(5)}
     assert {tap.verdict for tap in result.taps} == {Verdict.IDENTICAL}
+
+
+def test_a_reference_that_is_ahead_and_works_in_place_is_compared_as_shown(tmp_path):
+    require_compared_as_shown(tmp_path, Ordered)
 
 
 @pytest.mark.parametrize("faults", [(), (1,)])
@@ -443,14 +448,7 @@ def test_inference_tensors_are_compared_as_shown(tmp_path):
         def forward(self, x):
             super().forward(x)
 
-    plan = TapPlan(tuple(point(str(i), own=f"parts.{i}>out", ref=f"parts.{i}>out") for i in range(5)))
-    forward = Forward("toy", (torch.ones(3),), plan)
-    own = Implementation("own", Inference([4, 3, 2, 1, 0]), call)
-    reference = Implementation("ref", Inference([0, 1, 2, 3, 4]), call)
-    result = judge_in_lockstep(own, reference, forward, bar(tmp_path, (Mode.CHAINED,)), silent)
-    norms = {tap.place.tap: tap.measurement.comparison.norm_reference for tap in result.taps}
-    assert norms == {str(i): pytest.approx((i + 1) * 3**0.5) for i in range(5)}
-    assert {tap.verdict for tap in result.taps} == {Verdict.IDENTICAL}
+    require_compared_as_shown(tmp_path, Inference)
 
 
 def test_a_reference_that_is_stopped_within_a_mode_leaves_none():
