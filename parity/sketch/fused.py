@@ -26,21 +26,32 @@ MOST_HELD_BYTES = 2 * 2**30
 _MOST_HELD = 512
 # How a kernel reads the words of a dtype: one element each, or two of either 16-bit format.
 _KINDS = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
-_SLICES, _RUNS, _WARPS = 32, 16, 1
-_COLUMNS = 7
+# Runs of a part, and warps of a program.
+_PART, _WARPS = 256, 4
+_COLUMNS = 10
 _LARGEST, _BEYOND, _WHOLE = BUCKETS + EXPONENTS, BUCKETS + EXPONENTS + 1, BUCKETS + EXPONENTS + 2
 _FIGURES = BUCKETS + POSITION_BLOCKS + MOST_CHANNEL_BLOCKS
-_PROGRAMS = GROUPS + POSITION_BLOCKS + MOST_CHANNEL_BLOCKS // 8 + 1
-_WORD_BYTES = 4
+_PROGRAMS = 12 + COUNTED_BLOCKS
+_WORD_BYTES, _PAIR_BYTES = 4, 8
+
+
+class _Data(NamedTuple):
+    """A tensor's elements in whole chunks: behind each 2 ** shift of them lie `gap` words that are not the tensor's."""
+
+    start: Tensor
+    shift: int = 0
+    gap: int = 0
 
 
 class _Held(NamedTuple):
-    """A tensor that waits to be read: it, its data as words, its version when it was shown, and its number."""
+    """A tensor that waits to be read: it, its data, its version when it was shown, its number, chunks and parts."""
 
     shown: Tensor
-    data: Tensor
+    data: _Data
     version: int
     number: int
+    chunks: int
+    parts: int
 
 
 class _Read(NamedTuple):
@@ -79,9 +90,11 @@ class FusedReads:
         if kind is None or tensor.numel() == 0:
             self._others[number] = self._plain.ask(tensor)
             return number
-        held = _Held(tensor, _as_words(tensor), version_of(tensor), number)
+        chunks = -(-tensor.numel() // LANES)
+        parts = -(-chunks // (GROUPS * _PART))
+        held = _Held(tensor, _data_of(tensor), version_of(tensor), number, chunks, parts)
         self._held.setdefault(kind, []).append(held)
-        self._bytes += held.data.nbytes
+        self._bytes += tensor.nbytes
         if self._bytes >= self._most_bytes or len(self._held[kind]) >= _MOST_HELD:
             self.flush()
         return number
@@ -94,37 +107,34 @@ class FusedReads:
         self._held, self._bytes = {}, 0
 
     def _batch(self, kind: int, held: list[_Held]) -> _Read:
-        rows, energies = [], 0
-        for place, each in enumerate(held):
-            size = each.shown.numel()
-            chunks = -(-size // LANES)
-            blocks = channel_blocks(tuple(each.shown.shape))
-            words = each.data.nbytes // _WORD_BYTES
-            rows.append((each.data.data_ptr(), words, chunks, energies, place, blocks, size))
-            energies += chunks
-        most = max(row[2] for row in rows)
-        runs = -(-most // GROUPS)
-        hashes = _hashes(self._recipe.seeds, self._device, 1 << max(12, (runs - 1).bit_length()))
+        table, parts, hashes = _laid_out(held), _parts(held), self._hashes(held)
+        chunks = int(table[-1, 1:3].sum())
+        blocks = int(table[:, 4].max())
         kept = max(1, self._recipe.elements)
         with torch.cuda.device(self._device):
-            # From the host's pageable memory: small enough to be taken along without waiting.
-            table = torch.tensor(rows, dtype=torch.int64).to(self._device, non_blocking=True)
-            partials = torch.empty(len(held), GROUPS, _SLICES, LANES, dtype=torch.float32, device=self._device)
+            # Pinned, since a copy from other memory waits for the work before it.
+            table, parts = (each.pin_memory().to(self._device, non_blocking=True) for each in (table, parts))
+            partials = torch.empty(len(parts), GROUPS, LANES, dtype=torch.float32, device=self._device)
             whole = torch.zeros(len(held), _WHOLE, dtype=torch.int32, device=self._device)
-            squares = torch.empty(energies, dtype=torch.float32, device=self._device)
+            energies = torch.empty(chunks, dtype=torch.float32, device=self._device)
             figures = torch.empty(len(held), _FIGURES, dtype=torch.float64, device=self._device)
             elements = torch.empty(len(held), kept, dtype=torch.int32, device=self._device)
-            kernels.read_kernel[(GROUPS * _SLICES, len(held))](
-                table, hashes, hashes.shape[2], partials, whole, squares, HALF=kind, SLICES=_SLICES, RUNS=_RUNS,
-                COUNTED=COUNTED_BLOCKS, COLUMNS=_COLUMNS, WHOLE=_WHOLE, num_warps=_WARPS,
+            kernels.read_kernel[(3 * len(parts),)](
+                table, parts, hashes, hashes.shape[1] // GROUPS, 0, partials, whole, energies, HALF=kind, PART=_PART,
+                RUNS=_WARPS // (2 if kind else 4), COLUMNS=_COLUMNS, WHOLE=_WHOLE, num_warps=_WARPS,
             )  # fmt: skip
-            kernels.finish_kernel[(_PROGRAMS, len(held))](
-                table, partials, squares, figures, elements, self._recipe.seeds.element,
-                KEPT=kept, HALF=kind, SLICES=_SLICES, COLUMNS=_COLUMNS, FIGURES=_FIGURES,
+            kernels.finish_kernel[(_PROGRAMS + -(-blocks // 8), len(held))](
+                table, partials, whole, energies, figures, elements, self._recipe.seeds.element, KEPT=kept, HALF=kind,
+                COUNTED=COUNTED_BLOCKS, COLUMNS=_COLUMNS, WHOLE=_WHOLE, FIGURES=_FIGURES,
             )  # fmt: skip
         return _Read(
             [(each.number, tuple(each.shown.shape), each.shown.dtype) for each in held], figures, whole, elements
         )
+
+    def _hashes(self, held: list[_Held]) -> Tensor:
+        # Whole parts are read, and hashes of a turn beyond.
+        runs = (max(each.parts for each in held) + 1) * _PART
+        return _hashes(self._recipe.seeds, self._device, 1 << max(12, (runs - 1).bit_length()))
 
     def fetch(self) -> list[SketchRead]:
         """Give what was read of each tensor, by number, on the host."""
@@ -163,20 +173,76 @@ class FusedReads:
         return frozenset(self._changed)
 
 
+def _laid_out(held: list[_Held]) -> Tensor:
+    """Give the table of the kernels, on the host."""
+    rows, energies, parts = [], 0, 0
+    for place, (shown, data, _, _, chunks, own) in enumerate(held):
+        tensor = (channel_blocks(shown.shape), shown.numel(), data.shift, data.gap)
+        rows.append((data.start.data_ptr(), chunks, energies, place, *tensor, parts, own))
+        energies += chunks
+        parts += own
+    return torch.tensor(rows, dtype=torch.int64)
+
+
+def _parts(held: list[_Held]) -> Tensor:
+    """Give (parts, 2) int32, on the host: the tensor that a part is of, and its first run."""
+    of_each = torch.tensor([each.parts for each in held])
+    tensor = torch.arange(len(held)).repeat_interleave(of_each)
+    number = torch.arange(len(tensor)) - (of_each.cumsum(0) - of_each)[tensor]
+    return torch.stack([tensor, number * _PART], dim=1).int()
+
+
 @cache
 def _hashes(seeds: Seeds, device: torch.device, runs: int) -> Tensor:
-    """Give (4, 24, runs) int32, by group and run: the slot of the chunk that comes there, and its three words."""
-    run, group = torch.arange(runs, device=device), torch.arange(GROUPS, device=device).unsqueeze(1)
+    """Give (4, runs * 24) int32, by run and group: the slot of the chunk that comes there, and its three words."""
+    run, group = torch.arange(runs, device=device).unsqueeze(1), torch.arange(GROUPS, device=device)
     slot = torch.remainder(group - turns_of(run, seeds), GROUPS)
-    return torch.stack([slot.int(), *(word.int() for word in words_of(run * GROUPS + slot, seeds))])
+    return torch.stack([slot.int(), *(word.int() for word in words_of(run * GROUPS + slot, seeds))]).view(4, -1)
 
 
-def _as_words(tensor: Tensor) -> Tensor:
-    """Give a tensor's data, contiguous, in whole chunks of words, with zeros behind the last element."""
-    flat = tensor.detach().contiguous().view(-1)
+def _data_of(tensor: Tensor) -> _Data:
+    """Give the data where it lies if that can be read as it is, or else of a copy."""
+    if tensor.is_contiguous() and not (tensor.numel() % LANES or tensor.data_ptr() % _PAIR_BYTES):
+        return _Data(tensor)
+    return _rows_of(tensor) or _copied(tensor.detach())
+
+
+def _rows_of(tensor: Tensor) -> _Data | None:
+    """Give the data where it lies, if it is rows of 64 * 2 ** n elements that are all as far apart; otherwise None.
+
+    That is what is contiguous, and a slice of the last axis, as shifts, scales and gates of a modulation are.
+    """
+    axes = _merged(tensor)
+    length, step = axes.pop() if axes else (1, 1)
+    rows, apart = axes.pop() if axes else (1, length)
+    chunks, gap = length // LANES, (apart - length) * tensor.element_size()
+    regular = step == 1 and not axes and length % LANES == 0 and gap >= 0
+    aligned = gap % _PAIR_BYTES == 0 and tensor.data_ptr() % _PAIR_BYTES == 0
+    if not regular or not aligned:
+        return None
+    if rows == 1 or gap == 0:
+        return _Data(tensor)
+    return _Data(tensor, chunks.bit_length() - 1, gap // _WORD_BYTES) if chunks & (chunks - 1) == 0 else None
+
+
+def _merged(tensor: Tensor) -> list[tuple[int, int]]:
+    """Give length and stride of the axes, those in one that lie behind each other without a gap."""
+    axes: list[tuple[int, int]] = []
+    for length, step in zip(tensor.shape, tensor.stride(), strict=True):
+        if length == 1:
+            continue
+        if axes and axes[-1][1] == length * step:
+            length *= axes.pop()[0]  # noqa: PLW2901  (one axis with the last one)
+        axes.append((length, step))
+    return axes
+
+
+def _copied(tensor: Tensor) -> _Data:
+    """Give the data in a copy, with zeros behind the last element up to a whole chunk."""
+    flat = tensor.contiguous().view(-1)
     if flat.numel() % LANES:
-        return torch.nn.functional.pad(flat, (0, -flat.numel() % LANES))
-    return flat.clone() if flat.data_ptr() % _WORD_BYTES else flat
+        return _Data(torch.nn.functional.pad(flat, (0, -flat.numel() % LANES)))
+    return _Data(flat.clone() if flat.data_ptr() == tensor.data_ptr() else flat)
 
 
 def _is_changed(held: _Held) -> bool:

@@ -2,12 +2,14 @@
 
 What Triton compiles in is in capitals. HALF: 0 for float32, 1 for bfloat16, 2 for float16. Of a batch of tensors:
 
-table: (batch, 7) int64: address of the data in whole chunks, words, chunks, first place in `energies`, place in the
-batch, blocks of channels, elements. hashes: (4, 24, longest) int32, by group and run: the slot of the chunk that comes
-there, and its three words. partials: (batch, 24, SLICES, 64) float32. energies: float32, the sums of squares of all
-chunks. whole: (batch, WHOLE) int32, set to 0 before: checks (24, 64), exponents (256), bits of the largest magnitude,
-and 1 where some energy is beyond float32 or not a number. figures: (batch, FIGURES) float64: buckets (24, 64),
-positions (32), channels (512). elements: (batch, KEPT) int32, raw bits.
+table: (batch, 10) int64: address of the data in whole chunks, chunks, first place in `energies`, place in the batch,
+blocks of channels, elements, `shift` and `gap`: behind each 2 ** shift chunks lie `gap` words that are not the
+tensor's; first place in `parts`, and how many. parts: (parts, 2) int32: a row of the table, and the first of PART runs.
+hashes: (4, 24 * longest) int32, by run and group: the slot of the chunk that comes there, and its three words.
+partials: (parts, 24, 64) float32. energies: float32, the sums of squares of all chunks. whole: (batch, WHOLE) int32,
+set to 0 before: checks (24, 64), exponents (256), bits of the largest magnitude, and 1 where some energy is beyond
+float32 or not a number. figures: (batch, FIGURES) float64: buckets (24, 64), positions (32), channels (512).
+elements: (batch, KEPT) int32, raw bits.
 """
 
 import triton
@@ -57,231 +59,262 @@ def _second(words, HALF: tl.constexpr):
 
 
 @triton.jit
-def _taken(even, odd, squares, largest, words, mask, signs, lane, HALF: tl.constexpr):
+def _start_of(chunk, shift, gap, HALF: tl.constexpr):
+    """Give the first word of a chunk."""
+    LANES: tl.constexpr = 64 if HALF == 0 else 32
+    return chunk.to(tl.int64) * LANES + (chunk >> shift).to(tl.int64) * gap
+
+
+@triton.jit
+def _taken(even, odd, check, squares, largest, words, third, signs, lane, HALF: tl.constexpr):
     """Take a word: one element, or two, of which the mask's last bit says which half comes to which lane."""
+    check += scattered(words) * (third | 1)
     if HALF == 0:
-        signed = words ^ ((signs << (31 - lane // 2 % 16 - 16 * ((lane ^ mask) & 1)).to(tl.uint32)) & 0x80000000)
-        value = _first(signed, HALF)
+        shown = lane ^ (third >> 26).to(tl.int32)
+        value = _first(words ^ ((signs << (31 - lane // 2 % 16 - 16 * (shown & 1)).to(tl.uint32)) & 0x80000000), HALF)
         even += value
         squares += value * value
-        largest = tl.maximum(largest, (words & 0x7FFFFFFF).to(tl.int32, bitcast=True))
+        largest = tl.maximum(largest, tl.abs(value))
     else:
-        # Both signs at once: they lie as far from each other as the halves do.
+        # Both signs at once: they lie as far from each other as the halves do, which are then turned by 0 or 16 bits.
         signed = words ^ ((signs << (15 - lane % 16).to(tl.uint32)) & 0x80008000)
-        swap = (mask & 1) != 0
-        left, right = _first(signed, HALF), _second(signed, HALF)
-        even += tl.where(swap, right, left)
-        odd += tl.where(swap, left, right)
-        squares += left * left + right * right
-        largest = tl.maximum(largest, left.to(tl.int32, bitcast=True) & 0x7FFFFFFF)
-        largest = tl.maximum(largest, right.to(tl.int32, bitcast=True) & 0x7FFFFFFF)
-    return even, odd, squares, largest
+        turn = (third >> 22) & 16
+        turned = (signed << turn) | (signed >> ((32 - turn) & 31))
+        left, right = _first(turned, HALF), _second(turned, HALF)
+        even += left
+        odd += right
+        squares += left * left
+        squares += right * right
+        largest = tl.maximum(tl.maximum(largest, tl.abs(left)), tl.abs(right))
+    return even, odd, check, squares, largest
 
 
 @triton.jit
-def _counted_of(words, HALF: tl.constexpr, SIZE: tl.constexpr):
-    counts = tl.histogram(tl.reshape(_exponent(_first(words, HALF)), [SIZE]), 256)
-    if HALF != 0:
-        counts += tl.histogram(tl.reshape(_exponent(_second(words, HALF)), [SIZE]), 256)
-    return counts
+def _hashes_of(hashes, longest, half, run, group, zero):
+    """Give the chunks that come to groups in runs, the bits of their signs and the third word, to each thread."""
+    at = hashes + ((run * 24 + group) ^ zero)
+    chunk = run * 24 + tl.load(at)
+    signs, third = tl.load(at + half), tl.load(at + 72 * longest)
+    return chunk, signs.to(tl.uint32, bitcast=True), third.to(tl.uint32, bitcast=True)
 
 
 @triton.jit
-def _counted(w0, w1, w2, w3, HALF: tl.constexpr, SIZE: tl.constexpr):
-    return (
-        _counted_of(w0, HALF, SIZE) + _counted_of(w1, HALF, SIZE)
-        + _counted_of(w2, HALF, SIZE) + _counted_of(w3, HALF, SIZE)
-    )  # fmt: skip
+def _pair(own, pair, swap, inside):
+    """Give the words that come to two lanes: they lie together, swapped or not."""
+    both = tl.load(own + pair, mask=inside, other=0)
+    low, high = both.to(tl.uint32), (both >> 32).to(tl.uint32)
+    return tl.where(swap, high, low), tl.where(swap, low, high)
 
 
 @triton.jit
-def _hashes_of(hashes, longest, group, start, last, chunks, RUNS: tl.constexpr):
-    """Give the chunks that come to a group from runs on, which of them there are, and their three words."""
-    run = start + tl.arange(0, RUNS)
-    inside = run < last
-    own = hashes + group * longest + run
-    chunk = run * 24 + tl.load(own, mask=inside, other=0)
-    low = tl.load(own + 24 * longest, mask=inside, other=0).to(tl.uint32, bitcast=True)[:, None]
-    high = tl.load(own + 48 * longest, mask=inside, other=0).to(tl.uint32, bitcast=True)[:, None]
-    third = tl.load(own + 72 * longest, mask=inside, other=0).to(tl.uint32, bitcast=True)[:, None]
-    return chunk, inside & (chunk < chunks), low, high, third
-
-
-@triton.jit
-def _words_of(data, chunk, inside, third, lane, HALF: tl.constexpr):
+def _words_of(data, chunk, chunks, third, lane, shift, gap, HALF: tl.constexpr):
     """Give the words that come to lanes `lane` to `lane + 3`: those of a chunk are in one line of the cache."""
-    LANES: tl.constexpr = 64 if HALF == 0 else 32
     mask = (third >> (26 if HALF == 0 else 27)).to(tl.int32)
-    own, there = data + (chunk * LANES)[:, None], inside[:, None]
-    return (
-        tl.load(own + (lane ^ mask), mask=there, other=0),
-        tl.load(own + ((lane + 1) ^ mask), mask=there, other=0),
-        tl.load(own + ((lane + 2) ^ mask), mask=there, other=0),
-        tl.load(own + ((lane + 3) ^ mask), mask=there, other=0),
-    )
+    own = (data + _start_of(chunk, shift, gap, HALF)).to(tl.pointer_type(tl.uint64))
+    pair, swap, inside = (lane // 2) ^ (mask >> 1), (mask & 1) != 0, chunk < chunks
+    w0, w1 = _pair(own, pair, swap, inside)
+    w2, w3 = _pair(own, pair ^ 1, swap, inside)
+    return w0, w1, w2, w3
 
 
 @triton.jit
-def _store(at, a0, a1, a2, a3, b0, b1, b2, b3, VECTORS: tl.constexpr, HALF: tl.constexpr):
-    """Store the sums of a group's lanes: for 16-bit formats a lane of words is two lanes of elements."""
+def _added(values, RUNS: tl.constexpr):
+    """Add up what belongs to one group: (lanes, RUNS * 8) to (lanes, 8)."""
+    return tl.sum(tl.reshape(values, [values.shape[0], RUNS, 8]), axis=1)
+
+
+@triton.jit
+def _store(at, a0, a1, a2, a3, b0, b1, b2, b3, VECTORS: tl.constexpr, HALF: tl.constexpr, RUNS: tl.constexpr):
+    """Store the sums of groups' lanes: for 16-bit formats a lane of words is two lanes of elements."""
     step: tl.constexpr = 4 if HALF == 0 else 8
     of_each: tl.constexpr = 1 if HALF == 0 else 2
-    at += tl.arange(0, VECTORS) * step
-    tl.store(at, tl.sum(a0, axis=0))
-    tl.store(at + of_each, tl.sum(a1, axis=0))
-    tl.store(at + 2 * of_each, tl.sum(a2, axis=0))
-    tl.store(at + 3 * of_each, tl.sum(a3, axis=0))
+    at += tl.arange(0, 8)[None, :] * 64 + tl.arange(0, VECTORS)[:, None] * step
+    tl.store(at, _added(a0, RUNS))
+    tl.store(at + of_each, _added(a1, RUNS))
+    tl.store(at + 2 * of_each, _added(a2, RUNS))
+    tl.store(at + 3 * of_each, _added(a3, RUNS))
     if HALF != 0:
-        tl.store(at + 1, tl.sum(b0, axis=0))
-        tl.store(at + 3, tl.sum(b1, axis=0))
-        tl.store(at + 5, tl.sum(b2, axis=0))
-        tl.store(at + 7, tl.sum(b3, axis=0))
+        tl.store(at + 1, _added(b0, RUNS))
+        tl.store(at + 3, _added(b1, RUNS))
+        tl.store(at + 5, _added(b2, RUNS))
+        tl.store(at + 7, _added(b3, RUNS))
 
 
 @triton.jit
-def _total(checks):
-    return tl.sum(checks, axis=0).to(tl.int32, bitcast=True)
-
-
-@triton.jit
-def _slice_of(row, part, SLICES: tl.constexpr, COUNTED: tl.constexpr):
-    """Give the chunks of a tensor, a slice of its runs, and of how many blocks of 16 runs one is counted."""
-    chunks = tl.load(row + 2)
-    runs = (chunks + 23) // 24
-    blocks = (runs + 15) // 16
-    # Slices of whole blocks, since exponents are counted of whole blocks.
-    each = (blocks + SLICES - 1) // SLICES * 16
-    return chunks, part * each, tl.minimum(part * each + each, runs), (blocks + COUNTED - 1) // COUNTED
-
-
-@triton.jit
-def _publish(own, group, c0, c1, c2, c3, counts, largest, worst, VECTORS: tl.constexpr):
-    """Add what is counted in whole numbers, whose sums are the same in any order."""
-    spots = own + group * 64 + tl.arange(0, VECTORS) * 4
-    tl.atomic_add(spots, _total(c0), sem="relaxed")
-    tl.atomic_add(spots + 1, _total(c1), sem="relaxed")
-    tl.atomic_add(spots + 2, _total(c2), sem="relaxed")
-    tl.atomic_add(spots + 3, _total(c3), sem="relaxed")
-    tl.atomic_add(own + 1536 + tl.arange(0, 256), counts, mask=counts > 0, sem="relaxed")
-    tl.atomic_max(own + 1792, tl.max(tl.max(largest, axis=1), axis=0), sem="relaxed")
-    tl.atomic_max(own + 1793, tl.max(worst, axis=0), sem="relaxed")
+def _publish(own, groups, c0, c1, c2, c3, largest, VECTORS: tl.constexpr, RUNS: tl.constexpr):
+    """Add what comes out the same in any order."""
+    spots = own + (groups + tl.arange(0, 8)[None, :]) * 64 + tl.arange(0, VECTORS)[:, None] * 4
+    tl.atomic_add(spots, _added(c0, RUNS).to(tl.int32, bitcast=True), sem="relaxed")
+    tl.atomic_add(spots + 1, _added(c1, RUNS).to(tl.int32, bitcast=True), sem="relaxed")
+    tl.atomic_add(spots + 2, _added(c2, RUNS).to(tl.int32, bitcast=True), sem="relaxed")
+    tl.atomic_add(spots + 3, _added(c3, RUNS).to(tl.int32, bitcast=True), sem="relaxed")
+    # Magnitudes are in the order of their bits.
+    top = tl.max(tl.max(largest, axis=1), axis=0).to(tl.int32, bitcast=True)
+    tl.atomic_max(own + 1792, top, sem="relaxed")
 
 
 # fmt: off
 @triton.jit
-def read_kernel(table, hashes, longest, partials, whole, energies, HALF: tl.constexpr, SLICES: tl.constexpr,
-                RUNS: tl.constexpr, COUNTED: tl.constexpr, COLUMNS: tl.constexpr, WHOLE: tl.constexpr):
+def read_kernel(table, parts, hashes, longest, zero, partials, whole, energies, HALF: tl.constexpr, PART: tl.constexpr,
+                RUNS: tl.constexpr, COLUMNS: tl.constexpr, WHOLE: tl.constexpr):
     # fmt: on
-    """Read one group of one slice of the runs of one tensor."""
-    VECTORS: tl.constexpr = 16 if HALF == 0 else 8
-    group, part = tl.program_id(0) % 24, tl.program_id(0) // 24
-    row = table + tl.program_id(1).to(tl.int64) * COLUMNS
-    data = tl.load(row).to(tl.pointer_type(tl.uint32))
-    energy, place = energies + tl.load(row + 3), tl.load(row + 4)
-    chunks, first, last, counted_each = _slice_of(row, part, SLICES, COUNTED)
+    """Read eight groups of one part, RUNS runs at a time: each thread has four words of a chunk.
 
-    lane = 4 * tl.arange(0, VECTORS)[None, :]
-    a0 = tl.zeros([RUNS, VECTORS], dtype=tl.float32)
-    a1, a2, a3, b0, b1, b2, b3 = a0, a0, a0, a0, a0, a0, a0
-    c0 = tl.zeros([RUNS, VECTORS], dtype=tl.uint32)
+    Groups that follow each other are chunks that do: what is read together lies together. `zero` is 0, which the
+    compiler must not know: it would lay hashes out by how they lie in memory, and exchange them at each turn.
+    """
+    VECTORS: tl.constexpr = 16 if HALF == 0 else 8
+    groups, part = tl.program_id(0) % 3 * 8, tl.program_id(0) // 3
+    row = table + tl.load(parts + 2 * part) * COLUMNS
+    data, chunks = tl.load(row).to(tl.pointer_type(tl.uint32)), tl.load(row + 1).to(tl.int32)
+    energy, place = energies + tl.load(row + 2), tl.load(row + 3)
+    shift, gap = tl.load(row + 6).to(tl.int32), tl.load(row + 7).to(tl.int32)
+    first = tl.load(parts + 2 * part + 1)
+    last = tl.minimum(first + PART, (chunks + 23) // 24)
+
+    lane = 4 * tl.arange(0, VECTORS)[:, None] + tl.zeros([1, RUNS * 8], dtype=tl.int32)
+    half = tl.where(lane < 2 * VECTORS, 24, 48) * longest
+    each = (tl.arange(0, RUNS * 8)[None, :] ^ zero) + tl.zeros([VECTORS, 1], dtype=tl.int32)
+    group, turn = groups + each % 8, each // 8
+    a0 = tl.zeros([VECTORS, RUNS * 8], dtype=tl.float32)
+    a1, a2, a3, b0, b1, b2, b3, largest = a0, a0, a0, a0, a0, a0, a0, a0
+    c0 = tl.zeros([VECTORS, RUNS * 8], dtype=tl.uint32)
     c1, c2, c3 = c0, c0, c0
-    largest = tl.zeros([RUNS, VECTORS], dtype=tl.int32)
-    counts, worst = tl.zeros([256], dtype=tl.int32), tl.zeros([RUNS], dtype=tl.int32)
-    # Hashes are on their way for two turns before they are used, and words for one.
-    chunk, inside, low, high, third = _hashes_of(hashes, longest, group, first, last, chunks, RUNS)
-    w0, w1, w2, w3 = _words_of(data, chunk, inside, third, lane, HALF)
-    later = _hashes_of(hashes, longest, group, first + RUNS, last, chunks, RUNS)
+    # Hashes are on their way one turn before they are used.
+    later = _hashes_of(hashes, longest, half, first + turn, group, zero)
     for start in tl.range(first, last, RUNS):
-        next_chunk, next_inside, next_low, next_high, next_third = later
-        n0, n1, n2, n3 = _words_of(data, next_chunk, next_inside, next_third, lane, HALF)
-        later = _hashes_of(hashes, longest, group, start + 2 * RUNS, last, chunks, RUNS)
-        c0 += scattered(w0) * (third | 1)
-        c1 += scattered(w1) * (third | 1)
-        c2 += scattered(w2) * (third | 1)
-        c3 += scattered(w3) * (third | 1)
-        mask, signs = (third >> 26).to(tl.int32), tl.where(lane < 2 * VECTORS, low, high)
-        squares = tl.zeros([RUNS, VECTORS], dtype=tl.float32)
-        a0, b0, squares, largest = _taken(a0, b0, squares, largest, w0, mask, signs, lane, HALF)
-        a1, b1, squares, largest = _taken(a1, b1, squares, largest, w1, mask, signs, lane + 1, HALF)
-        a2, b2, squares, largest = _taken(a2, b2, squares, largest, w2, mask, signs, lane + 2, HALF)
-        a3, b3, squares, largest = _taken(a3, b3, squares, largest, w3, mask, signs, lane + 3, HALF)
-        if (start // 16) % counted_each == 0:
-            counts += _counted(w0, w1, w2, w3, HALF, RUNS * VECTORS)
-        summed = tl.sum(squares, axis=1)
-        tl.store(energy + chunk, summed, mask=inside)
-        worst = tl.maximum(worst, tl.where(summed < _FINITE, 0, 1))
-        chunk, inside, low, high, third = next_chunk, next_inside, next_low, next_high, next_third
-        w0, w1, w2, w3 = n0, n1, n2, n3
-    _store(partials + ((place * 24 + group) * SLICES + part) * 64, a0, a1, a2, a3, b0, b1, b2, b3, VECTORS, HALF)
-    if first < last:
-        _publish(whole + place * WHOLE, group, c0, c1, c2, c3, counts, largest, worst, VECTORS)
+        chunk, signs, third = later
+        w0, w1, w2, w3 = _words_of(data, chunk, chunks, third, lane, shift, gap, HALF)
+        later = _hashes_of(hashes, longest, half, start + RUNS + turn, group, zero)
+        squares = tl.zeros([VECTORS, RUNS * 8], dtype=tl.float32)
+        a0, b0, c0, squares, largest = _taken(a0, b0, c0, squares, largest, w0, third, signs, lane, HALF)
+        a1, b1, c1, squares, largest = _taken(a1, b1, c1, squares, largest, w1, third, signs, lane + 1, HALF)
+        a2, b2, c2, squares, largest = _taken(a2, b2, c2, squares, largest, w2, third, signs, lane + 2, HALF)
+        a3, b3, c3, squares, largest = _taken(a3, b3, c3, squares, largest, w3, third, signs, lane + 3, HALF)
+        summed = tl.sum(squares, axis=0, keep_dims=True) + tl.zeros([VECTORS, 1], dtype=tl.float32)
+        tl.store(energy + chunk, summed, mask=chunk < chunks)
+    _store(partials + (part * 24 + groups) * 64, a0, a1, a2, a3, b0, b1, b2, b3, VECTORS, HALF, RUNS)
+    _publish(whole + place * WHOLE, groups, c0, c1, c2, c3, largest, VECTORS, RUNS)
 
 
 @triton.jit
-def _add_up_positions(own, energy, chunks, part):
-    each = (chunks + 31) // 32
-    start = part * each
-    end = tl.minimum(start + each, chunks)
-    total = tl.zeros([1024], dtype=tl.float64)
-    while start < end:
-        chunk = start + tl.arange(0, 1024)
-        total += tl.load(energy + chunk, mask=chunk < end, other=0.0).to(tl.float64)
+def _add_up_buckets(own, partials, first, count):
+    """Add up the buckets of eight groups over the parts of a tensor."""
+    total = tl.zeros([8, 512], dtype=tl.float64)
+    start = tl.zeros([], dtype=tl.int64)
+    while start < count:
+        part = start + tl.arange(0, 8)[:, None]
+        at = partials + (first + part) * 1536 + tl.arange(0, 512)[None, :]
+        total += tl.load(at, mask=part < count, other=0.0).to(tl.float64)
+        start += 8
+    tl.store(own + tl.arange(0, 512), tl.sum(total, axis=0))
+
+
+@triton.jit
+def _add_up_positions(own, whole, energy, chunks, part):
+    """Add up the energies of four ranges of positions, and say whether some are beyond float32."""
+    each, four = (chunks + 31) // 32, part * 4 + tl.arange(0, 4)
+    first = (four * each)[:, None]
+    end = tl.minimum(first + each, chunks)
+    total = tl.zeros([4, 1024], dtype=tl.float64)
+    beyond = tl.zeros([4, 1024], dtype=tl.int32)
+    start = tl.zeros([], dtype=tl.int64)
+    while start < each:
+        chunk = first + start + tl.arange(0, 1024)[None, :]
+        found = tl.load(energy + chunk, mask=chunk < end, other=0.0)
+        total += found.to(tl.float64)
+        beyond |= tl.where(found < _FINITE, 0, 1)
         start += 1024
-    tl.store(own + part, tl.sum(total, axis=0))
+    tl.store(own + four, tl.sum(total, axis=1))
+    tl.atomic_max(whole + 1793, tl.max(tl.max(beyond, axis=1), axis=0), sem="relaxed")
 
 
 @triton.jit
 def _add_up_channels(own, energy, chunks, blocks, part):
+    """Add up the energies of eight blocks of channels."""
     column = part * 8 + tl.arange(0, 8)
-    sums = tl.zeros([128, 8], dtype=tl.float64)
+    sums = tl.zeros([256, 8], dtype=tl.float64)
     line = tl.zeros([], dtype=tl.int64)
     while line * blocks < chunks:
-        chunk = (line + tl.arange(0, 128)[:, None]) * blocks + column[None, :]
+        chunk = (line + tl.arange(0, 256)[:, None]) * blocks + column[None, :]
         inside = (chunk < chunks) & (column[None, :] < blocks)
         sums += tl.load(energy + chunk, mask=inside, other=0.0).to(tl.float64)
-        line += 128
+        line += 256
     tl.store(own + column, tl.sum(sums, axis=0), mask=column < blocks)
 
 
 @triton.jit
-def _take_elements(own, data, size, seed, KEPT: tl.constexpr, HALF: tl.constexpr):
+def _count(own, exponent):
+    """Count exponents, but for 0; in few bins where they are near each other, as they mostly are."""
+    lowest = tl.min(tl.where(exponent > 0, exponent, 255), axis=0)
+    if tl.max(exponent, axis=0) - lowest < 31:
+        bins = tl.arange(0, 32)
+        counts = tl.histogram(tl.where(exponent > 0, exponent - lowest + 1, 0), 32)
+        tl.atomic_add(own + lowest - 1 + bins, counts, mask=(bins > 0) & (counts > 0), sem="relaxed")
+    else:
+        bins = tl.arange(0, 256)
+        counts = tl.histogram(exponent, 256)
+        tl.atomic_add(own + bins, counts, mask=(bins > 0) & (counts > 0), sem="relaxed")
+
+
+@triton.jit
+def _count_exponents(own, data, chunks, shift, gap, part, COUNTED: tl.constexpr, HALF: tl.constexpr):
+    """Count those of one of the blocks of 16 runs that are counted of a tensor."""
+    LANES: tl.constexpr = 64 if HALF == 0 else 32
+    blocks = (chunks + 383) // 384
+    start = part * ((blocks + COUNTED - 1) // COUNTED) * 384
+    end = tl.minimum(start + 384, chunks)
+    while start < end:
+        chunk = start + tl.arange(0, 128)
+        at = data + _start_of(chunk, shift, gap, HALF)[:, None] + tl.arange(0, LANES)[None, :]
+        words = tl.reshape(tl.load(at, mask=(chunk < end)[:, None], other=0), [128 * LANES])
+        _count(own + 1536, _exponent(_first(words, HALF)))
+        if HALF != 0:
+            _count(own + 1536, _exponent(_second(words, HALF)))
+        start += 128
+
+
+@triton.jit
+def _take_elements(own, data, size, shift, gap, seed, KEPT: tl.constexpr, HALF: tl.constexpr):
     for start in range(0, KEPT, 256):
         number = start + tl.arange(0, 256)
         at = _position(number, size, seed, KEPT)
         inside = (number < KEPT) & (at < size)
+        word = _start_of(at // 64, shift, gap, HALF)
         if HALF == 0:
-            bits = tl.load(data + at, mask=inside, other=0)
+            bits = tl.load(data + word + at % 64, mask=inside, other=0)
         else:
-            bits = tl.load(data + at // 2, mask=inside, other=0)
+            bits = tl.load(data + word + at % 64 // 2, mask=inside, other=0)
             bits = (bits >> ((at % 2) * 16).to(tl.uint32)) & 0xFFFF
         tl.store(own + number, bits.to(tl.int32, bitcast=True), mask=number < KEPT)
 
 
 # fmt: off
 @triton.jit
-def finish_kernel(table, partials, energies, figures, elements, seed, KEPT: tl.constexpr, HALF: tl.constexpr,
-                  SLICES: tl.constexpr, COLUMNS: tl.constexpr, FIGURES: tl.constexpr):
+def finish_kernel(table, partials, whole, energies, figures, elements, seed, KEPT: tl.constexpr, HALF: tl.constexpr,
+                  COUNTED: tl.constexpr, COLUMNS: tl.constexpr, WHOLE: tl.constexpr, FIGURES: tl.constexpr):
     # fmt: on
-    """Add up what `read_kernel` left of one tensor, in float64, and take its exact elements.
+    """Add up what `read_kernel` left of one tensor, in float64, count its exponents, and take its exact elements.
 
-    Programs: 24 for the buckets, 32 for positions, 64 for eight blocks of channels each, 1 for elements.
+    Programs: 3 for the buckets, 8 for positions, COUNTED for exponents, 1 for elements, and one for each eight blocks
+    of channels that the tensor with most of them has.
     """
     part = tl.program_id(0)
     row = table + tl.program_id(1).to(tl.int64) * COLUMNS
-    chunks, place, blocks = tl.load(row + 2), tl.load(row + 4), tl.load(row + 5)
-    energy, own = energies + tl.load(row + 3), figures + place * FIGURES
-    if part < 24:
-        lanes = tl.arange(0, 64)
-        at = partials + (place * 24 + part) * SLICES * 64 + tl.arange(0, SLICES)[:, None] * 64 + lanes[None, :]
-        tl.store(own + part * 64 + lanes, tl.sum(tl.load(at).to(tl.float64), axis=0))
-    elif part < 56:
-        _add_up_positions(own + 1536, energy, chunks, part - 24)
-    elif part < 120:
-        if (part - 56) * 8 < blocks:
-            _add_up_channels(own + 1568, energy, chunks, blocks, part - 56)
-    else:
-        data = tl.load(row).to(tl.pointer_type(tl.uint32))
-        _take_elements(elements + place * KEPT, data, tl.load(row + 6), seed, KEPT, HALF)
+    data, chunks = tl.load(row).to(tl.pointer_type(tl.uint32)), tl.load(row + 1)
+    place, blocks, size = tl.load(row + 3), tl.load(row + 4), tl.load(row + 5)
+    shift, gap = tl.load(row + 6), tl.load(row + 7)
+    energy, own, counted = energies + tl.load(row + 2), figures + place * FIGURES, whole + place * WHOLE
+    if part < 3:
+        _add_up_buckets(own + part * 512, partials + part * 512, tl.load(row + 8), tl.load(row + 9))
+    elif part < 11:
+        _add_up_positions(own + 1536, counted, energy, chunks, part - 3)
+    elif part < 11 + COUNTED:
+        _count_exponents(counted, data, chunks, shift, gap, part - 11, COUNTED, HALF)
+    elif part == 11 + COUNTED:
+        _take_elements(elements + place * KEPT, data, size, shift, gap, seed, KEPT, HALF)
+    elif (part - 12 - COUNTED) * 8 < blocks:
+        _add_up_channels(own + 1568, energy, chunks, blocks, part - 12 - COUNTED)
 
 
 @triton.jit

@@ -25,6 +25,7 @@ class _Remembered(NamedTuple):
     """A tensor that was read: held, so that its memory holds nothing else meanwhile."""
 
     tensor: Tensor
+    address: int
     version: int
     number: int
 
@@ -35,7 +36,7 @@ class _Remembered(NamedTuple):
         """
         own = self.tensor
         return (
-            own.data_ptr() == tensor.data_ptr()
+            self.address == tensor.data_ptr()
             and own.shape == tensor.shape
             and own.stride() == tensor.stride()
             and own.dtype == tensor.dtype
@@ -86,11 +87,16 @@ class SketchVisitor:
         """Read the tensor unless it is one of the last that were read."""
         if name not in self.names:
             return
-        number = next((known.number for known in self._last if known.is_shown_by(tensor)), None)
-        if number is None:
-            require_readable(name, tensor)
+        require_readable(name, tensor)
+        address = tensor.data_ptr()
+        for known in self._last:
+            # Asked first: it is another one nearly always.
+            if known.address == address and known.is_shown_by(tensor):
+                number = known.number
+                break
+        else:
             number = self._read(tensor)
-            self._last.appendleft(_Remembered(tensor, version_of(tensor), number))
+            self._last.appendleft(_Remembered(tensor, address, version_of(tensor), number))
         self._passes[-1].shown.append(_Shown(name, tensor.device, number))
 
     def end(self) -> None:
