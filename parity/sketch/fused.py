@@ -26,8 +26,8 @@ MOST_HELD_BYTES = 2 * 2**30
 _MOST_HELD = 512
 # How a kernel reads the words of a dtype: one element each, or two of either 16-bit format.
 _KINDS = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
-# Runs of a part, and warps of a program.
-_PART, _WARPS = 256, 4
+# Runs of a part, and warps of a program that reads and of one that finishes.
+_PART, _WARPS, _FINISHING_WARPS = 256, 4, 8
 _COLUMNS = 10
 _LARGEST, _BEYOND, _WHOLE = BUCKETS + EXPONENTS, BUCKETS + EXPONENTS + 1, BUCKETS + EXPONENTS + 2
 _FIGURES = BUCKETS + POSITION_BLOCKS + MOST_CHANNEL_BLOCKS
@@ -126,6 +126,7 @@ class FusedReads:
             kernels.finish_kernel[(_PROGRAMS + -(-blocks // 8), len(held))](
                 table, partials, whole, energies, figures, elements, self._recipe.seeds.element, KEPT=kept, HALF=kind,
                 COUNTED=COUNTED_BLOCKS, COLUMNS=_COLUMNS, WHOLE=_WHOLE, FIGURES=_FIGURES,
+                num_warps=_FINISHING_WARPS,
             )  # fmt: skip
         return _Read(
             [(each.number, tuple(each.shown.shape), each.shown.dtype) for each in held], figures, whole, elements

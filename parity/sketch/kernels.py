@@ -244,17 +244,20 @@ def _add_up_channels(own, energy, chunks, blocks, part):
 
 
 @triton.jit
+def _add(own, counts, BINS: tl.constexpr):
+    bins = tl.arange(0, BINS)
+    tl.atomic_add(own + bins, counts, mask=(bins > 0) & (counts > 0), sem="relaxed")
+
+
+@triton.jit
 def _count(own, exponent):
     """Count exponents, but for 0; in few bins where they are near each other, as they mostly are."""
     lowest = tl.min(tl.where(exponent > 0, exponent, 255), axis=0)
     if tl.max(exponent, axis=0) - lowest < 31:
-        bins = tl.arange(0, 32)
-        counts = tl.histogram(tl.where(exponent > 0, exponent - lowest + 1, 0), 32)
-        tl.atomic_add(own + lowest - 1 + bins, counts, mask=(bins > 0) & (counts > 0), sem="relaxed")
+        near = tl.histogram(tl.where(exponent > 0, exponent - lowest + 1, 0), 32)
+        _add(own + lowest - 1, near, 32)
     else:
-        bins = tl.arange(0, 256)
-        counts = tl.histogram(exponent, 256)
-        tl.atomic_add(own + bins, counts, mask=(bins > 0) & (counts > 0), sem="relaxed")
+        _add(own, tl.histogram(exponent, 256), 256)
 
 
 @triton.jit
