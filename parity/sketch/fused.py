@@ -1,6 +1,6 @@
 """Reading on a GPU: tensors are held for a moment and read together, in two launches."""
 
-import math
+from dataclasses import dataclass, field
 from functools import cache
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ from parity.sketch.read import (
 from parity.sketch.reads import PlainReads
 from parity.sketch.recipe import BUCKETS, GROUPS, LANES, Recipe, Seeds
 
-MOST_HELD_BYTES = 2 * 2**30
+MOST_HELD_BYTES = 4 * 2**30
 _MOST_HELD = 512
 # How a kernel reads the words of a dtype: one element each, or two of either 16-bit format.
 _KINDS = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2}
@@ -43,21 +43,47 @@ class _Data(NamedTuple):
     gap: int = 0
 
 
-class _Held(NamedTuple):
-    """A tensor that waits to be read: it, its data, its version when it was shown, its number, chunks and parts."""
+@dataclass(slots=True)
+class _Batch:
+    """Tensors of one kind that wait to be read.
 
-    shown: Tensor
-    data: _Data
-    version: int
-    number: int
-    chunks: int
-    parts: int
+    rows: of each, address, chunks, blocks of channels, elements, shift, gap and parts. data: what is read of each,
+    which is itself or a copy.
+    """
+
+    shown: list[Tensor] = field(default_factory=list)
+    data: list[Tensor] = field(default_factory=list)
+    versions: list[int] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    rows: list[tuple[int, ...]] = field(default_factory=list)
+    bytes: int = 0
+
+    def add(self, tensor: Tensor, number: int) -> None:
+        """Hold a tensor."""
+        data, shift, gap = _data_of(tensor)
+        size = tensor.numel()
+        chunks = -(-size // LANES)
+        parts = -(-chunks // (GROUPS * _PART))
+        self.shown.append(tensor)
+        self.data.append(data)
+        self.versions.append(version_of(tensor))
+        self.numbers.append(number)
+        self.rows.append((data.data_ptr(), chunks, channel_blocks(tensor.shape), size, shift, gap, parts))
+        self.bytes += tensor.nbytes
+
+    def changed(self) -> set[int]:
+        """Give the numbers of those that were written to since; without a counter nobody could tell."""
+        return {
+            number
+            for tensor, version, number in zip(self.shown, self.versions, self.numbers, strict=True)
+            if version == UNCOUNTED or version_of(tensor) != version
+        }
 
 
 class _Read(NamedTuple):
-    """What one batch left on the device, by place."""
+    """What one batch left on the device, by place, and the numbers of its tensors."""
 
-    held: list[tuple[int, tuple[int, ...], torch.dtype]]
+    numbers: list[int]
     figures: Tensor
     whole: Tensor
     elements: Tensor
@@ -76,65 +102,61 @@ class FusedReads:
     def __init__(self, recipe: Recipe, device: torch.device, most_bytes: int = MOST_HELD_BYTES):
         self._recipe, self._device, self._most_bytes = recipe, device, most_bytes
         self._plain = PlainReads(recipe)
-        self._held: dict[int, list[_Held]] = {}
-        self._bytes = self._count = 0
+        self._held: dict[int, _Batch] = {}
         self._read: list[_Read] = []
+        # Of each tensor, by number; of those that are not held, the number that `PlainReads` gave.
+        self._kinds: list[tuple[torch.dtype, torch.Size]] = []
         self._others: dict[int, int] = {}
         self._changed: set[int] = set()
 
     def ask(self, tensor: Tensor) -> int:
         """Note a tensor and give its number. Nothing is waited for."""
-        number = self._count
-        self._count += 1
+        number = len(self._kinds)
+        self._kinds.append((tensor.dtype, tensor.shape))
         kind = _KINDS.get(tensor.dtype)
         if kind is None or tensor.numel() == 0:
             self._others[number] = self._plain.ask(tensor)
             return number
-        chunks = -(-tensor.numel() // LANES)
-        parts = -(-chunks // (GROUPS * _PART))
-        held = _Held(tensor, _data_of(tensor), version_of(tensor), number, chunks, parts)
-        self._held.setdefault(kind, []).append(held)
-        self._bytes += tensor.nbytes
-        if self._bytes >= self._most_bytes or len(self._held[kind]) >= _MOST_HELD:
-            self.flush()
+        batch = self._held.get(kind)
+        if batch is None:
+            batch = self._held[kind] = _Batch()
+        batch.add(tensor, number)
+        if batch.bytes >= self._most_bytes or len(batch.numbers) >= _MOST_HELD:
+            self._launch(kind, self._held.pop(kind))
         return number
 
     def flush(self) -> None:
         """Read what is held; it may be released then, since the device does its work in order."""
-        for kind, held in self._held.items():
-            self._changed |= {each.number for each in held if _is_changed(each)}
-            self._read.append(self._batch(kind, held))
-        self._held, self._bytes = {}, 0
+        for kind, batch in self._held.items():
+            self._launch(kind, batch)
+        self._held = {}
 
-    def _batch(self, kind: int, held: list[_Held]) -> _Read:
-        table, parts, hashes = _laid_out(held), _parts(held), self._hashes(held)
-        chunks = int(table[-1, 1:3].sum())
-        blocks = int(table[:, 4].max())
-        kept = max(1, self._recipe.elements)
+    def _launch(self, kind: int, batch: _Batch) -> None:
+        self._changed |= batch.changed()
+        table, parts, hashes = _laid_out(batch), _parts(batch), self._hashes(batch)
+        kept, places = max(1, self._recipe.elements), len(batch.numbers)
+        chunks, blocks = int(table[-1, 1:3].sum()), int(table[:, 4].max())
         with torch.cuda.device(self._device):
             # Pinned, since a copy from other memory waits for the work before it.
             table, parts = (each.pin_memory().to(self._device, non_blocking=True) for each in (table, parts))
             partials = torch.empty(len(parts), GROUPS, LANES, dtype=torch.float32, device=self._device)
-            whole = torch.zeros(len(held), _WHOLE, dtype=torch.int32, device=self._device)
+            whole = torch.zeros(places, _WHOLE, dtype=torch.int32, device=self._device)
             energies = torch.empty(chunks, dtype=torch.float32, device=self._device)
-            figures = torch.empty(len(held), _FIGURES, dtype=torch.float64, device=self._device)
-            elements = torch.empty(len(held), kept, dtype=torch.int32, device=self._device)
+            figures = torch.empty(places, _FIGURES, dtype=torch.float64, device=self._device)
+            elements = torch.empty(places, kept, dtype=torch.int32, device=self._device)
             kernels.read_kernel[(3 * len(parts),)](
                 table, parts, hashes, hashes.shape[1] // GROUPS, 0, partials, whole, energies, HALF=kind, PART=_PART,
                 RUNS=_WARPS // (2 if kind else 4), COLUMNS=_COLUMNS, WHOLE=_WHOLE, num_warps=_WARPS,
             )  # fmt: skip
-            kernels.finish_kernel[(_PROGRAMS + -(-blocks // 8), len(held))](
+            kernels.finish_kernel[(_PROGRAMS + -(-blocks // 8), places)](
                 table, partials, whole, energies, figures, elements, self._recipe.seeds.element, KEPT=kept, HALF=kind,
-                COUNTED=COUNTED_BLOCKS, COLUMNS=_COLUMNS, WHOLE=_WHOLE, FIGURES=_FIGURES,
-                num_warps=_FINISHING_WARPS,
+                COUNTED=COUNTED_BLOCKS, COLUMNS=_COLUMNS, WHOLE=_WHOLE, FIGURES=_FIGURES, num_warps=_FINISHING_WARPS,
             )  # fmt: skip
-        return _Read(
-            [(each.number, tuple(each.shown.shape), each.shown.dtype) for each in held], figures, whole, elements
-        )
+        self._read.append(_Read(batch.numbers, figures, whole, elements))
 
-    def _hashes(self, held: list[_Held]) -> Tensor:
+    def _hashes(self, batch: _Batch) -> Tensor:
         # Whole parts are read, and hashes of a turn beyond.
-        runs = (max(each.parts for each in held) + 1) * _PART
+        runs = (max(row[-1] for row in batch.rows) + 1) * _PART
         return _hashes(self._recipe.seeds, self._device, 1 << max(12, (runs - 1).bit_length()))
 
     def fetch(self) -> list[SketchRead]:
@@ -144,13 +166,14 @@ class FusedReads:
         found = {number: plain[other] for number, other in self._others.items()}
         for batch in self._read:
             found |= self._fetched(batch)
-        return [found[number] for number in range(self._count)]
+        return [found[number] for number in range(len(self._kinds))]
 
     def _fetched(self, batch: _Read) -> dict[int, SketchRead]:
         figures, whole, elements = batch.figures.cpu(), batch.whole.cpu(), batch.elements.cpu()
         found = {}
-        for place, (number, shape, dtype) in enumerate(batch.held):
-            own, counted, size = figures[place], whole[place], math.prod(shape)
+        for place, number in enumerate(batch.numbers):
+            dtype, shape = self._kinds[number]
+            own, counted, size = figures[place], whole[place], shape.numel()
             exponents = counted[BUCKETS:_LARGEST].long()
             # What lies behind the last element is counted as zeros.
             exponents[0] = counted_elements(size) - exponents[1:].sum()
@@ -174,21 +197,18 @@ class FusedReads:
         return frozenset(self._changed)
 
 
-def _laid_out(held: list[_Held]) -> Tensor:
+def _laid_out(batch: _Batch) -> Tensor:
     """Give the table of the kernels, on the host."""
-    rows, energies, parts = [], 0, 0
-    for place, (shown, data, _, _, chunks, own) in enumerate(held):
-        tensor = (channel_blocks(shown.shape), shown.numel(), data.shift, data.gap)
-        rows.append((data.start.data_ptr(), chunks, energies, place, *tensor, parts, own))
-        energies += chunks
-        parts += own
-    return torch.tensor(rows, dtype=torch.int64)
+    address, chunks, blocks, size, shift, gap, parts = torch.tensor(batch.rows, dtype=torch.int64).unbind(dim=1)
+    place = torch.arange(len(batch.rows))
+    before = (chunks.cumsum(0) - chunks, parts.cumsum(0) - parts)
+    return torch.stack((address, chunks, before[0], place, blocks, size, shift, gap, before[1], parts), dim=1)
 
 
-def _parts(held: list[_Held]) -> Tensor:
+def _parts(batch: _Batch) -> Tensor:
     """Give (parts, 2) int32, on the host: the tensor that a part is of, and its first run."""
-    of_each = torch.tensor([each.parts for each in held])
-    tensor = torch.arange(len(held)).repeat_interleave(of_each)
+    of_each = torch.tensor([row[-1] for row in batch.rows])
+    tensor = torch.arange(len(of_each)).repeat_interleave(of_each)
     number = torch.arange(len(tensor)) - (of_each.cumsum(0) - of_each)[tensor]
     return torch.stack([tensor, number * _PART], dim=1).int()
 
@@ -244,11 +264,6 @@ def _copied(tensor: Tensor) -> _Data:
     if flat.numel() % LANES:
         return _Data(torch.nn.functional.pad(flat, (0, -flat.numel() % LANES)))
     return _Data(flat.clone() if flat.data_ptr() == tensor.data_ptr() else flat)
-
-
-def _is_changed(held: _Held) -> bool:
-    # Without a counter nobody could tell.
-    return version_of(held.shown) != held.version or held.version == UNCOUNTED
 
 
 def _elements(bits: Tensor, dtype: torch.dtype) -> Tensor:

@@ -53,13 +53,19 @@ class _Shown(NamedTuple):
     number: int
 
 
+class _OfDevice(NamedTuple):
+    """The reads of a device, and what tensors they are of, by number."""
+
+    reads: Reads
+    kinds: list[tuple[torch.dtype, torch.Size]]
+
+
 class _Pass(NamedTuple):
-    """What was shown in a pass, the reads of each device, and what tensors they are of, by device and number."""
+    """What was shown in a pass, and the reads of each device."""
 
     forward: Forward
     shown: list[_Shown]
-    reads: dict[torch.device, Reads]
-    kinds: dict[tuple[torch.device, int], tuple[torch.dtype, tuple[int, ...]]]
+    reads: dict[torch.device, _OfDevice]
 
 
 @dataclass
@@ -81,7 +87,7 @@ class SketchVisitor:
 
     def begin(self, forward: Forward) -> None:
         """A pass begins."""
-        self._passes.append(_Pass(forward, [], {}, {}))
+        self._passes.append(_Pass(forward, [], {}))
 
     def visit(self, name: str, tensor: Tensor) -> None:
         """Read the tensor unless it is one of the last that were read."""
@@ -102,8 +108,8 @@ class SketchVisitor:
     def end(self) -> None:
         """A pass ends: let go of all tensors."""
         self._last.clear()
-        for reads in self._passes[-1].reads.values():
-            reads.flush()
+        for own in self._passes[-1].reads.values():
+            own.reads.flush()
 
     def finish(self, again: Callable[[Forward, "SketchVisitor"], None]) -> None:
         """Fetch what was read; `again` runs a pass once more for another visitor, of taps that need care."""
@@ -121,8 +127,10 @@ class SketchVisitor:
         """Give the rows of a pass by tap, and the taps to be read again."""
         rows: dict[tuple[torch.device, int], Row] = {}
         again: set[tuple[torch.device, int]] = set()
-        for device, reads in seen.reads.items():
-            readings = [Reading(*seen.kinds[device, number], read) for number, read in enumerate(reads.fetch())]
+        for device, (reads, kinds) in seen.reads.items():
+            readings = [
+                Reading(dtype, tuple(shape), read) for (dtype, shape), read in zip(kinds, reads.fetch(), strict=True)
+            ]
             rows |= {(device, number): row for number, row in enumerate(rows_of(readings))}
             again |= {(device, number) for number in reads.again}
             # What was added up in float32 once is no better for the rest.
@@ -132,13 +140,13 @@ class SketchVisitor:
         return found, frozenset(shown.name for shown in seen.shown if (shown.device, shown.number) in again)
 
     def _read(self, tensor: Tensor) -> int:
-        seen, device = self._passes[-1], tensor.device
-        if device not in seen.reads:
-            seen.reads[device] = self.reads_of(device, self.recipe)
-        number = seen.reads[device].ask(tensor)
-        seen.kinds[device, number] = tensor.dtype, tuple(tensor.shape)
+        reads, device = self._passes[-1].reads, tensor.device
+        own = reads.get(device)
+        if own is None:
+            own = reads[device] = _OfDevice(self.reads_of(device, self.recipe), [])
+        own.kinds.append((tensor.dtype, tensor.shape))
         self.reads += 1
-        return number
+        return own.reads.ask(tensor)
 
 
 def take(
