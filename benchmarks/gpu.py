@@ -193,7 +193,10 @@ def variants(case_id: str, world: World, named: Sequence[str], rounds: int) -> d
         for step in _VARIANTS.get(name, ()):
             getattr(transformer_variants, step)(official.root)
         _reset_peak(world.device)
-        passes = [_pass(forward, {"official": official}, (world.device, rounds)) for forward in forwards]
+        passes = []
+        for forward in forwards:
+            passes.append(_pass(forward, {"official": official}, (world.device, rounds)))
+            Console(stderr=True).print(json.dumps({"variant": name, **passes[-1]}))
         rows.append(
             {
                 "variant": name,
