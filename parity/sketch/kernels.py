@@ -200,13 +200,13 @@ def read_kernel(table, parts, hashes, longest, zero, partials, whole, energies, 
 @triton.jit
 def _add_up_buckets(own, partials, first, count):
     """Add up the buckets of eight groups over the parts of a tensor."""
-    total = tl.zeros([8, 512], dtype=tl.float64)
+    total = tl.zeros([4, 512], dtype=tl.float64)
     start = tl.zeros([], dtype=tl.int64)
     while start < count:
-        part = start + tl.arange(0, 8)[:, None]
+        part = start + tl.arange(0, 4)[:, None]
         at = partials + (first + part) * 1536 + tl.arange(0, 512)[None, :]
         total += tl.load(at, mask=part < count, other=0.0).to(tl.float64)
-        start += 8
+        start += 4
     tl.store(own + tl.arange(0, 512), tl.sum(total, axis=0))
 
 
@@ -216,15 +216,15 @@ def _add_up_positions(own, whole, energy, chunks, part):
     each, four = (chunks + 31) // 32, part * 4 + tl.arange(0, 4)
     first = (four * each)[:, None]
     end = tl.minimum(first + each, chunks)
-    total = tl.zeros([4, 1024], dtype=tl.float64)
-    beyond = tl.zeros([4, 1024], dtype=tl.int32)
+    total = tl.zeros([4, 512], dtype=tl.float64)
+    beyond = tl.zeros([4, 512], dtype=tl.int32)
     start = tl.zeros([], dtype=tl.int64)
     while start < each:
-        chunk = first + start + tl.arange(0, 1024)[None, :]
+        chunk = first + start + tl.arange(0, 512)[None, :]
         found = tl.load(energy + chunk, mask=chunk < end, other=0.0)
         total += found.to(tl.float64)
         beyond |= tl.where(found < _FINITE, 0, 1)
-        start += 1024
+        start += 512
     tl.store(own + four, tl.sum(total, axis=1))
     tl.atomic_max(whole + 1793, tl.max(tl.max(beyond, axis=1), axis=0), sem="relaxed")
 
@@ -233,13 +233,13 @@ def _add_up_positions(own, whole, energy, chunks, part):
 def _add_up_channels(own, energy, chunks, blocks, part):
     """Add up the energies of eight blocks of channels."""
     column = part * 8 + tl.arange(0, 8)
-    sums = tl.zeros([256, 8], dtype=tl.float64)
+    sums = tl.zeros([128, 8], dtype=tl.float64)
     line = tl.zeros([], dtype=tl.int64)
     while line * blocks < chunks:
-        chunk = (line + tl.arange(0, 256)[:, None]) * blocks + column[None, :]
+        chunk = (line + tl.arange(0, 128)[:, None]) * blocks + column[None, :]
         inside = (chunk < chunks) & (column[None, :] < blocks)
         sums += tl.load(energy + chunk, mask=inside, other=0.0).to(tl.float64)
-        line += 256
+        line += 128
     tl.store(own + column, tl.sum(sums, axis=0), mask=column < blocks)
 
 
@@ -268,13 +268,13 @@ def _count_exponents(own, data, chunks, shift, gap, part, COUNTED: tl.constexpr,
     start = part * ((blocks + COUNTED - 1) // COUNTED) * 384
     end = tl.minimum(start + 384, chunks)
     while start < end:
-        chunk = start + tl.arange(0, 128)
+        chunk = start + tl.arange(0, 64)
         at = data + _start_of(chunk, shift, gap, HALF)[:, None] + tl.arange(0, LANES)[None, :]
-        words = tl.reshape(tl.load(at, mask=(chunk < end)[:, None], other=0), [128 * LANES])
+        words = tl.reshape(tl.load(at, mask=(chunk < end)[:, None], other=0), [64 * LANES])
         _count(own + 1536, _exponent(_first(words, HALF)))
         if HALF != 0:
             _count(own + 1536, _exponent(_second(words, HALF)))
-        start += 128
+        start += 64
 
 
 @triton.jit
