@@ -142,7 +142,7 @@ class LTX23:
                 f"case {case.id!r}", f"config {case.config}", str(request.config), "choose another case"
             )
         release = known_release(request.release) or installed() or PROVEN_LIVE
-        with World(device_named(request.device), release=release) as world:
+        with World(device_named(request.device), release=release, weights=request.weights) as world:
             write = record_sketched if request.sketch else record_statistics if request.statistics else record
             return write(request, case, dtype, world, progress)
 
@@ -272,7 +272,7 @@ def _bench(request: RunRequest) -> Bench:
     if threads is None and request.jobs > 1:
         threads = max(1, torch.get_num_threads() // request.jobs)
     return Bench(
-        str(device_named(request.device)), request.fault, request.attention, threads, RECORDINGS, request.share_weights
+        str(device_named(request.device)), request.fault, request.attention, threads, RECORDINGS, request.weights
     )
 
 
@@ -296,11 +296,7 @@ def _provenance(request: RunRequest, suites: list[tuple[str, str]]) -> dict[str,
         "threads": str(request.threads or torch.get_num_threads()),
         "attention": request.attention,
         "planted_fault": request.fault or "none",
-        **(
-            {"lockstep": "one copy of the weights" if request.share_weights else "each its own weights"}
-            if request.lockstep
-            else {}
-        ),
+        **({"lockstep": f"weights made on the device: {request.weights}"} if request.lockstep else {}),
     }
 
 

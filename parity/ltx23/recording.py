@@ -121,6 +121,7 @@ def _regeneration(side: str, case: Case, world: World) -> dict[str, str]:
 
 
 def _implementation(request: CaptureRequest, case: Case, dtype: torch.dtype, world: World) -> Implementation:
+    world.require_room(case, dtype, sides=1)
     return world.port(case, dtype) if request.side == "port" else world.official(case, dtype)
 
 
