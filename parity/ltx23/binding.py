@@ -19,6 +19,7 @@ from parity.binding import (
     LocateRequest,
     Progress,
     RunRequest,
+    WeightsForm,
     silent,
     unheard,
 )
@@ -141,6 +142,9 @@ class LTX23:
             raise BadInputError(
                 f"case {case.id!r}", f"config {case.config}", str(request.config), "choose another case"
             )
+        if request.weights is not WeightsForm.COPIES and not case.resident:
+            got, expected = f"weights of {case.id!r} in a file", "weights that are made on the device"
+            raise BadInputError(f"--weights {request.weights}", got, expected, "leave it out")
         release = known_release(request.release) or installed() or PROVEN_LIVE
         with World(device_named(request.device), release=release, weights=request.weights) as world:
             write = record_sketched if request.sketch else record_statistics if request.statistics else record

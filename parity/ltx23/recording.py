@@ -112,6 +112,7 @@ def _regeneration(side: str, case: Case, world: World) -> dict[str, str]:
     told = {
         "config": case.config,
         "weights": world.made_from(case),
+        "weights_form": str(world.weights),
         "inputs": f"drawn from seed {world.inputs}",
         "packages": ", ".join(f"{package} {metadata.version(package)}" for package in packages),
     }
