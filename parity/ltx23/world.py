@@ -1,5 +1,6 @@
 """Checkpoints and live models, made when first asked for and kept while a run lasts."""
 
+import gc
 import hashlib
 import itertools
 import json
@@ -90,6 +91,8 @@ class World:
         for path in self._made.values():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         self._made.clear()
+        # What lies in cycles of references would be freed some time, and counts as taken until then.
+        gc.collect()
 
     def vary(self, variation: Variation) -> None:
         """Build candidates in another variation from now on; files and reference stay."""
@@ -120,9 +123,14 @@ class World:
         return ResidentWeights(spec, path, self.device, self.weights is WeightsForm.SHARED)
 
     def require_room(self, case: Case, dtype: torch.dtype, sides: int) -> None:
-        """Refuse weights of a resident case, held by `sides` implementations, that the device has no room for."""
-        weights, free = self._weights.get(self.checkpoint(case)), self.free(self.device)
-        if weights is not None and free is not None:
+        """Refuse weights of a resident case, held by `sides` implementations, that the device has no room for.
+
+        BadInputError names a form that fits. What is loaded already, for another case, is not asked for again.
+        """
+        path = self.checkpoint(case)
+        loaded = any(path in key and dtype in key for key in self._models)
+        weights, free = self._weights.get(path), self.free(self.device)
+        if weights is not None and free is not None and not loaded:
             require_room(f"{case.id} on {self.device}", self.weights, Needs.of(weights, dtype, sides), free)
 
     def made_from(self, case: Case) -> str:
