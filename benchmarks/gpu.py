@@ -1,6 +1,6 @@
 """What full size costs: port and official code beside each other, side by side, and in sketches, in one run.
 
-`python -m benchmarks.gpu [--case NAMES] [--device cuda] [--rounds N] [--share-weights] [--json]`. Medians of rounds in
+`python -m benchmarks.gpu [--case NAMES] [--device cuda] [--rounds N] [--weights FORM] [--json]`. Medians of rounds in
 which port and official code take turns, one pass each, by CUDA events on a GPU (by the clock on a CPU). The machine's
 own ceilings are measured in the same run: a matrix product and attention of the model's shapes, and a copy. `side by
 side` is a whole run of all passes in lockstep, comparison included, against the sum of both alone; `sketch` one of the
@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.document import deliver
+from parity.binding import WeightsForm
 from parity.judge import Verdict
 from parity.lockstep import judge_all_in_lockstep
 from parity.ltx23.binding import BINDING
@@ -84,6 +85,7 @@ def measure(case_id: str, world: World, rounds: int, progress: Console) -> dict[
     """Give the timings of one case: each pass, all side by side, and in sketches."""
     (case,) = chosen_cases(Choice(ids=(case_id,), lockstep=True))
     dtype, device = torch.bfloat16, world.device
+    world.require_room(case, dtype, sides=2)
     loaded = time.perf_counter()
     port, official = world.port(case, dtype), world.official(case, dtype)
     forwards = world.forwards(case, dtype)
@@ -270,14 +272,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--case", default="lockstep", help="cases, separated by commas (default: %(default)s)")
     parser.add_argument("--device", default="cuda", help="cuda or cpu (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds that count (default: %(default)s)")
-    parser.add_argument("--share-weights", action="store_true", help="both sides hold the same tensors")
+    parser.add_argument("--weights", choices=tuple(map(str, WeightsForm)), default=str(WeightsForm.COPIES),
+                        help="of resident cases: how both sides hold them (default: %(default)s)")  # fmt: skip
     parser.add_argument("--release", default=PROVEN_LIVE, help="the official release (default: %(default)s)")
     parser.add_argument("--variants", help=f"time forms of the newest release: {', '.join(_VARIANTS)}")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args(argv)
-    device = device_named(arguments.device)
+    if arguments.variants and arguments.weights == WeightsForm.STREAMED:
+        parser.error("--variants: they are made of weights that are there for good; leave out --weights streamed")
+    device, weights = device_named(arguments.device), WeightsForm(arguments.weights)
     rows = []
-    with World(device, release=arguments.release, share_weights=arguments.share_weights) as world:
+    with World(device, release=arguments.release, weights=weights) as world:
         for case in arguments.case.split(","):
             if arguments.variants:
                 rows.append(variants(case, world, arguments.variants.split(","), arguments.rounds))
@@ -287,7 +292,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stderr.write(json.dumps(rows[-1]) + "\n")
             gc.collect()
     name = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
-    weights = "shared" if arguments.share_weights else "two copies"
     return deliver({"cases": rows}, arguments, show, device=name, weights=weights, release=arguments.release)
 
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Protocol
@@ -26,6 +27,17 @@ from parity.taps import TapPlan
 from parity.trajectory import StepTaps
 
 
+class WeightsForm(StrEnum):
+    """How implementations hold weights that are made on the device.
+
+    Each its own; all the same tensors; or these with the blocks of a model coming and going in turn.
+    """
+
+    COPIES = "copies"
+    SHARED = "shared"
+    STREAMED = "streamed"
+
+
 @dataclass(frozen=True)
 class RunRequest:
     """What `ltx-parity run` asks for; empty tuples mean all that applies.
@@ -34,8 +46,8 @@ class RunRequest:
     other releases). `release` is the one of the reference to follow; None: every one that can be judged here.
     `real_size` takes the cases at real size in the place of the tiny ones. `fault` plants a known fault in the
     candidate; `attention` and `threads` vary how the candidate computes. `jobs` processes share the work. `lockstep`
-    runs candidate and reference side by side and keeps no tap; with `share_weights` both hold the same tensors where
-    the weights are made on the device. `config` takes the cases of one configuration.
+    runs candidate and reference side by side and keeps no tap, with weights that are made on the device in the form
+    `weights`. `config` takes the cases of one configuration.
     """
 
     stages: tuple[str, ...] = ()
@@ -51,7 +63,7 @@ class RunRequest:
     threads: int | None = None
     jobs: int = 1
     lockstep: bool = False
-    share_weights: bool = False
+    weights: WeightsForm = WeightsForm.COPIES
     config: str | None = None
 
 
@@ -84,7 +96,8 @@ class CaptureRequest:
     """What `ltx-parity capture` asks for: one case of one implementation in one precision, to one dump.
 
     `side` is empty for the candidate. `statistics`: to a document of fingerprints, without tensors; then there is
-    nothing to limit. `sketch`: to a sketch, whose limits are its own. `config` is what the case's must be.
+    nothing to limit. `sketch`: to a sketch, whose limits are its own. `config` is what the case's must be. `weights`:
+    the form of weights that are made on the device.
     """
 
     case: str
@@ -99,6 +112,7 @@ class CaptureRequest:
     statistics: bool = False
     sketch: SketchRequest | None = None
     config: str | None = None
+    weights: WeightsForm = WeightsForm.COPIES
 
 
 @dataclass(frozen=True)

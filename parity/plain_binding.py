@@ -153,11 +153,10 @@ class PlainBinding(OfLargeModels):
     def capture(self, request: CaptureRequest, progress: Progress = silent) -> Manifest:
         """Record a case of one side, or with `statistics` the figures of its taps."""
         self._refuse_elsewhere("capture", request.device, request.release)
-        self._refuse_first("capture", {"--config": request.config is not None})
-        side, dtype = (
-            _known("side", request.side or SIDES[0], self.sides),
-            _DTYPES[_known("dtype", request.dtype, _DTYPES)],
-        )
+        odd = {"--config": request.config is not None, "--weights": request.weights != "copies"}
+        self._refuse_first("capture", odd)
+        side = _known("side", request.side or SIDES[0], self.sides)
+        dtype = _DTYPES[_known("dtype", request.dtype, _DTYPES)]
         forwards, model = self._forwards(request.case, dtype), self._model(side, dtype)
         if request.statistics:
             return self._statistics(request, model, forwards)
@@ -326,6 +325,7 @@ class PlainBinding(OfLargeModels):
             "--reference recorded": request.reference == "recorded",
             "--real-size": request.real_size,
             "--live": request.lockstep,
+            "--weights": request.weights != "copies",
             "--config": request.config is not None,
             "--attention": request.attention != "auto",
         }

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from parity.binding import CaptureRequest, load_binding
+from parity.binding import CaptureRequest, WeightsForm, load_binding
 from parity.capture import Selection
-from parity.cli.options import commas, positive, size
+from parity.cli.options import ONE_SIDE, commas, positive, size
 from parity.cli.screen import Screen
 from parity.errors import BadInputError, ExitCode
 from parity.sketch.capture import SketchRequest
@@ -39,6 +39,9 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument(
         "--elements", type=positive, help="with --sketch: exact elements of each tensor (default: 1024)"
     )
+    parser.add_argument("--weights", choices=ONE_SIDE, default=ONE_SIDE[0],
+                        help="weights that are made on the device: all at once, or block by block when they are needed "
+                        "(default: %(default)s)")  # fmt: skip
     parser.set_defaults(act=act)
 
 
@@ -57,6 +60,7 @@ def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
         statistics=arguments.statistics,
         sketch=_sketch(arguments),
         config=arguments.config,
+        weights=WeightsForm(arguments.weights),
     )
     _require_consistent(arguments)
     with screen.progress() as progress:

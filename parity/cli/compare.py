@@ -6,6 +6,7 @@ from typing import Any
 
 from parity.binding import Binding, load_binding
 from parity.cli import compare_sketch, outcome
+from parity.cli.options import ONE_SIDE
 from parity.cli.screen import Screen
 from parity.errors import BadInputError, ExitCode
 from parity.foreign.files import ForeignFile
@@ -36,6 +37,7 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("--live", action="store_true", help="run the port now, instead of reading a second dump")
     parser.add_argument("--device", help="with a sketch and --live: where the port runs, cpu or cuda (default: cpu)")
+    parser.add_argument("--weights", choices=ONE_SIDE, help="with a sketch and --live: as `capture --weights`")
     parser.add_argument("--suite", default="recorded", help="the budgets to hold two dumps to (default: %(default)s)")
     parser.add_argument("--mapping", type=Path, metavar="MAP.toml",
                         help="which tensors of CANDIDATE are which taps (see docs/MAPPING.md)")  # fmt: skip
@@ -56,8 +58,9 @@ def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
 
 
 def _result(binding: Binding, arguments: argparse.Namespace, screen: Screen) -> RunResult:
-    if arguments.device is not None:
-        raise BadInputError("compare", "--device without a sketch", "a sketch and --live", "leave it out")
+    for option in ("device", "weights"):
+        if getattr(arguments, option) is not None:
+            raise BadInputError("compare", f"--{option} without a sketch", "a sketch and --live", "leave it out")
     if arguments.live:
         _refuse_with_live(arguments)
         with screen.progress() as progress:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from parity.binding import Binding, CaptureRequest
+from parity.binding import Binding, CaptureRequest, WeightsForm
 from parity.capture import Selection
 from parity.cli.screen import Screen
 from parity.errors import BadInputError, ExitCode
@@ -43,7 +43,7 @@ def _both(binding: Binding, arguments: argparse.Namespace, screen: Screen) -> tu
     """Give candidate and reference; what is not a sketch is sketched as the other one was."""
     if arguments.live:
         reference = read_sketch(arguments.reference)
-        return _live(binding, reference, arguments.device or "cpu", screen), reference
+        return _live(binding, reference, arguments, screen), reference
     if is_sketch(arguments.reference):
         reference = read_sketch(arguments.reference)
         return _read(arguments.candidate, reference.recipe), reference
@@ -58,7 +58,7 @@ def _read(path: Path, recipe: Recipe) -> Sketch:
         return sketch_of(dump, recipe)
 
 
-def _live(binding: Binding, reference: Sketch, device: str, screen: Screen) -> Sketch:
+def _live(binding: Binding, reference: Sketch, arguments: argparse.Namespace, screen: Screen) -> Sketch:
     """Sketch the candidate as it is now, in what the reference was sketched in."""
     told = reference.manifest
     with TemporaryDirectory(prefix="ltx-parity-") as folder:
@@ -70,9 +70,10 @@ def _live(binding: Binding, reference: Sketch, device: str, screen: Screen) -> S
             output=path,
             command=shlex.join(["ltx-parity", *sys.argv[1:]]),
             selection=Selection(reference.patterns),
-            device=device,
+            device=arguments.device or "cpu",
             release=told.release,
             sketch=SketchRequest(reference.recipe, _NO_LIMIT),
+            weights=WeightsForm(arguments.weights or WeightsForm.COPIES),
         )
         with screen.progress() as progress:
             binding.capture(request, progress)
@@ -107,6 +108,7 @@ def _refuse_what_sketches_lack(arguments: argparse.Namespace) -> None:
         ("--html", arguments.html is not None),
         ("--history", arguments.history is not None),
         ("--device without --live", arguments.device is not None and not arguments.live),
+        ("--weights without --live", arguments.weights is not None and not arguments.live),
     ):
         if given:
             got, expected = f"{option} with a sketch", "a comparison of sketches, whose results are text or --json"

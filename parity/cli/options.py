@@ -3,7 +3,11 @@
 import argparse
 from pathlib import Path
 
+from parity.binding import WeightsForm
+
 ATTENTION_KERNELS = ("auto", "math", "flash", "efficient", "cudnn")
+ONE_SIDE = (str(WeightsForm.COPIES), str(WeightsForm.STREAMED))
+"""Forms of weights where one side alone is loaded."""
 
 
 def commas(text: str) -> tuple[str, ...]:

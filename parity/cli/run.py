@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from parity.binding import RunRequest, load_binding
+from parity.binding import RunRequest, WeightsForm, load_binding
 from parity.cli import outcome
 from parity.cli.options import ATTENTION_KERNELS, commas, positive
 from parity.cli.screen import Screen
@@ -31,9 +31,9 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument(
         "--live", action="store_true", help="run port and official code side by side and keep no tap: for any size"
     )
-    parser.add_argument(
-        "--share-weights", action="store_true", help="with --live: one copy of weights that are made on the device"
-    )
+    parser.add_argument("--weights", choices=tuple(map(str, WeightsForm)), default=str(WeightsForm.COPIES),
+                        help="with --live: weights that are made on the device are each side's own, held by both, or "
+                        "held by both and made block by block when they are needed (default: %(default)s)")  # fmt: skip
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
     parser.add_argument("--attention", choices=ATTENTION_KERNELS, default="auto",
                         help="attention kernel of the port (default: torch's choice, as the reference)")  # fmt: skip
@@ -64,7 +64,7 @@ def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
         threads=arguments.threads,
         jobs=arguments.jobs,
         lockstep=arguments.live,
-        share_weights=arguments.share_weights,
+        weights=WeightsForm(arguments.weights),
         config=arguments.config,
     )
     with screen.progress() as progress:

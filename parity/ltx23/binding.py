@@ -19,6 +19,7 @@ from parity.binding import (
     LocateRequest,
     Progress,
     RunRequest,
+    WeightsForm,
     silent,
     unheard,
 )
@@ -141,8 +142,11 @@ class LTX23:
             raise BadInputError(
                 f"case {case.id!r}", f"config {case.config}", str(request.config), "choose another case"
             )
+        if request.weights is not WeightsForm.COPIES and not case.resident:
+            got, expected = f"weights of {case.id!r} in a file", "weights that are made on the device"
+            raise BadInputError(f"--weights {request.weights}", got, expected, "leave it out")
         release = known_release(request.release) or installed() or PROVEN_LIVE
-        with World(device_named(request.device), release=release) as world:
+        with World(device_named(request.device), release=release, weights=request.weights) as world:
             write = record_sketched if request.sketch else record_statistics if request.statistics else record
             return write(request, case, dtype, world, progress)
 
@@ -272,7 +276,7 @@ def _bench(request: RunRequest) -> Bench:
     if threads is None and request.jobs > 1:
         threads = max(1, torch.get_num_threads() // request.jobs)
     return Bench(
-        str(device_named(request.device)), request.fault, request.attention, threads, RECORDINGS, request.share_weights
+        str(device_named(request.device)), request.fault, request.attention, threads, RECORDINGS, request.weights
     )
 
 
@@ -296,11 +300,7 @@ def _provenance(request: RunRequest, suites: list[tuple[str, str]]) -> dict[str,
         "threads": str(request.threads or torch.get_num_threads()),
         "attention": request.attention,
         "planted_fault": request.fault or "none",
-        **(
-            {"lockstep": "one copy of the weights" if request.share_weights else "each its own weights"}
-            if request.lockstep
-            else {}
-        ),
+        **({"lockstep": f"weights made on the device: {request.weights}"} if request.lockstep else {}),
     }
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from ltx_port.certificate.scope import Scope
 from ltx_port.release import RELEASES, release_named
 from ltx_port.transformer.attention import AttentionBackend
-from parity.binding import RunRequest
+from parity.binding import RunRequest, WeightsForm
 from parity.errors import BadInputError
 from parity.ltx23.refusals import refusals
 from parity.ltx23.suites import LIVE_SUITES, SUITES
@@ -88,10 +88,9 @@ def _recorded(recordings: Path, asked: str | None, skipped: str | None) -> list[
 
 def _require_consistent(request: RunRequest) -> None:
     unknown = [suite for suite in request.suites if suite not in SUITES]
-    if request.share_weights and not request.lockstep:
-        raise BadInputError(
-            "--share-weights", "only what runs side by side shares weights", "--live as well", "add it, or leave it out"
-        )
+    if request.weights is not WeightsForm.COPIES and not request.lockstep:
+        asked, got = f"--weights {request.weights}", "only for what runs side by side"
+        raise BadInputError(asked, got, "--live as well", "add it, or leave it out")
     if request.lockstep and (request.suites not in ((), ("exact",)) or request.reference == "recorded"):
         asked = ", ".join(request.suites) or "--reference recorded"
         raise BadInputError(asked, "not what runs side by side", "suite exact, live", "leave it out")

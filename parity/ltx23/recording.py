@@ -112,6 +112,7 @@ def _regeneration(side: str, case: Case, world: World) -> dict[str, str]:
     told = {
         "config": case.config,
         "weights": world.made_from(case),
+        "weights_form": str(world.weights),
         "inputs": f"drawn from seed {world.inputs}",
         "packages": ", ".join(f"{package} {metadata.version(package)}" for package in packages),
     }
@@ -121,6 +122,7 @@ def _regeneration(side: str, case: Case, world: World) -> dict[str, str]:
 
 
 def _implementation(request: CaptureRequest, case: Case, dtype: torch.dtype, world: World) -> Implementation:
+    world.require_room(case, dtype, sides=1)
     return world.port(case, dtype) if request.side == "port" else world.official(case, dtype)
 
 

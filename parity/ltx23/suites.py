@@ -150,6 +150,7 @@ def _one_by_one(
 def _side_by_side(
     job: Job, world: World, forwards: Sequence[Forward], bar: Bar, progress: Progress
 ) -> list[ForwardResult]:
+    world.require_room(job.case, job.dtype, sides=2)
     reference, port = world.official(job.case, job.dtype), world.port(job.case, job.dtype)
 
     def seen(forward: Forward, taps: int) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from parity.binding import Progress, silent
+from parity.binding import Progress, WeightsForm, silent
 from parity.blame import Explainer
 from parity.judge import Budgets
 from parity.ltx23.operations import operations
@@ -23,19 +23,22 @@ from parity.run.record import CaseResult
 
 @dataclass(frozen=True)
 class Bench:
-    """Where jobs run: the device, how the candidate is varied, threads of each process, folder of recordings."""
+    """Where jobs run: the device, how the candidate is varied, threads of each process, folder of recordings.
+
+    `weights` is the form of weights that are made on the device.
+    """
 
     device: str
     fault: str | None
     attention: str
     threads: int | None
     recordings: Path
-    share_weights: bool = False
+    weights: WeightsForm = WeightsForm.COPIES
 
     def world(self, release: str) -> World:
         """Give a world under a release."""
         fault = FAULTS[self.fault] if self.fault is not None else None
-        return World(torch.device(self.device), Variation(fault, self.attention), release, self.share_weights)
+        return World(torch.device(self.device), Variation(fault, self.attention), release, self.weights)
 
 
 def run_here(planned: Sequence[Job], bench: Bench, budgets: Budgets, progress: Progress) -> list[CaseResult]:

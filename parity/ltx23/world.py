@@ -1,5 +1,6 @@
 """Checkpoints and live models, made when first asked for and kept while a run lasts."""
 
+import gc
 import hashlib
 import itertools
 import json
@@ -13,17 +14,21 @@ from types import TracebackType
 from typing import Any
 
 import torch
+from torch import nn
 
 from ltx_port.checkpoint.config import CheckpointConfig
 from ltx_port.checkpoint.file import CheckpointFile
 from ltx_port.pipeline.determinism import proven_settings
+from parity.binding import WeightsForm
 from parity.errors import BadInputError
 from parity.ltx23.configs import config_text
 from parity.ltx23.fault import Fault
 from parity.ltx23.stage import SEED, Case, Load, Pass, Setting
 from parity.ltx23.stages import stage_of
 from parity.ltx23.synthetic.resident import ResidentWeights
+from parity.ltx23.synthetic.room import Needs, free_bytes, require_room
 from parity.ltx23.synthetic.spec import CheckpointSpec
+from parity.ltx23.synthetic.streamed import StreamedWeights
 from parity.ltx23.synthetic.write import write_checkpoint
 from parity.ltx23.terms import inputs_from
 from parity.run.forward import Forward, Implementation
@@ -43,15 +48,17 @@ class Variation:
 class World:
     """Everything that the cases of one run share. A context manager: its files go when it ends.
 
-    `share_weights`: the implementations of a resident case hold the same tensors, where a device has no room for two.
-    `inputs` is the seed that the cases draw their inputs from; it may be set anew while the world lasts.
+    `weights` is how the implementations of a resident case hold theirs; `free` says how many bytes a device has for
+    them, None where nobody asks. `inputs` is the seed that the cases draw their inputs from; it may be set anew while
+    the world lasts.
     """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     variation: Variation = field(default_factory=Variation)
     release: str = PROVEN_LIVE
-    share_weights: bool = False
+    weights: WeightsForm = WeightsForm.COPIES
     inputs: int = SEED
+    free: Callable[[torch.device], int | None] = free_bytes
 
     def __post_init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="ltx-parity-")
@@ -84,6 +91,8 @@ class World:
         for path in self._made.values():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         self._made.clear()
+        # What lies in cycles of references would be freed some time, and counts as taken until then.
+        gc.collect()
 
     def vary(self, variation: Variation) -> None:
         """Build candidates in another variation from now on; files and reference stay."""
@@ -105,8 +114,24 @@ class World:
         key = ("checkpoint", spec.config, str(case.layers), str(case.resident), *spec.components)
         path = self._file(key, lambda path: write_checkpoint(path, written, self.device))
         if case.resident and path not in self._weights:
-            self._weights[path] = ResidentWeights(spec, path, self.device, self.share_weights)
+            self._weights[path] = self._resident(spec, path)
         return path
+
+    def _resident(self, spec: CheckpointSpec, path: Path) -> ResidentWeights:
+        if self.weights is WeightsForm.STREAMED:
+            return StreamedWeights(spec, path, self.device)
+        return ResidentWeights(spec, path, self.device, self.weights is WeightsForm.SHARED)
+
+    def require_room(self, case: Case, dtype: torch.dtype, sides: int) -> None:
+        """Refuse weights of a resident case, held by `sides` implementations, that the device has no room for.
+
+        BadInputError names a form that fits. What is loaded already, for another case, is not asked for again.
+        """
+        path = self.checkpoint(case)
+        loaded = any(path in key and dtype in key for key in self._models)
+        weights, free = self._weights.get(path), self.free(self.device)
+        if weights is not None and free is not None and not loaded:
+            require_room(f"{case.id} on {self.device}", self.weights, Needs.of(weights, dtype, sides), free)
 
     def made_from(self, case: Case) -> str:
         """Say from what the weights of the case's checkpoint can be made again: seed, profile, components, versions."""
@@ -149,9 +174,11 @@ class World:
         files = self.files(case, fault.config if fault else None)
         key = ("port", stage.id, dtype, repr(case.options), *files.values())
         if key not in self._models:
-            model = stage.load(self._load(files, case, dtype, self.variation.attention))
+            load = self._load(files, case, dtype, self.variation.attention)
+            model = stage.load(load)
             if fault is not None:
-                fault.plant(model)
+                _plant(fault, model, self.weights if case.resident else WeightsForm.COPIES)
+            _stream(load, model)
             self._models[key] = Implementation("port", model, stage.call)
         return self._models[key]
 
@@ -165,7 +192,9 @@ class World:
         key = ("official", stage.id, dtype, repr(case.options), *files.values())
         if key not in self._models:
             adapter = import_module(f"reference_dumps.official.{stage.official}")
-            model = adapter.load(self._load(files, case, dtype))
+            load = self._load(files, case, dtype)
+            model = adapter.load(load)
+            _stream(load, model)
             self._models[key] = Implementation(self.reference_name, model, adapter.call)
         return self._models[key]
 
@@ -189,6 +218,31 @@ def _spec(case: Case, edits: Mapping[str, Any] | None) -> CheckpointSpec:
         _replace(document, dotted, value)
     components = stage_of(case).components if case.components is None else case.components
     return CheckpointSpec(json.dumps(document), SEED, components=components, num_layers=case.layers)
+
+
+def _stream(load: Load, model: nn.Module) -> None:
+    if isinstance(load.weights, StreamedWeights):
+        load.weights.stream(model)
+
+
+def _plant(fault: Fault, model: nn.Module, form: WeightsForm) -> None:
+    """Plant a fault; BadInputError for one in weights that are not the candidate's alone."""
+    if form is WeightsForm.COPIES:
+        fault.plant(model)
+        return
+    versions = [parameter._version for parameter in model.parameters()]
+    try:
+        fault.plant(model)
+    except RuntimeError:
+        # What stands in for weights that are not there cannot be written to.
+        if form is not WeightsForm.STREAMED:
+            raise
+        changed = True
+    else:
+        changed = [parameter._version for parameter in model.parameters()] != versions
+    if changed:
+        got = f"it changes weights, which are {form}"
+        raise BadInputError(f"fault {fault.id}", got, "weights of the candidate's own", "give --weights copies")
 
 
 def reference_named(release: str) -> str:

@@ -35,21 +35,25 @@ _MASKS_MADE_AT_ONCE = "num_blocks" in inspect.signature(BatchedPerturbationConfi
 
 def load(request: Load) -> nn.Module:
     """Give the live X0Model; BadInputError where the file leaves a parameter without weights."""
-    checkpoint = request.files["checkpoint"]
+    checkpoint, weights = request.files["checkpoint"], request.weights
     builder = SingleGPUModelBuilder(
         model_class_configurator=LTXModelConfigurator,
         model_path=str(checkpoint),
         model_sd_ops=LTXV_MODEL_COMFY_RENAMING_MAP,
-        model_loader=SafetensorsModelStateDictLoader(None if request.weights is None else _Made(request.weights)),
+        model_loader=SafetensorsModelStateDictLoader(None if weights is None else _Made(weights, request.dtype)),
     )
     return whole(X0Model(builder.build(device=request.device, dtype=request.dtype)), checkpoint)
 
 
 class _Made(SafetensorsStateDictLoader):  # type: ignore[misc]
-    """Gives the official builder weights that are in no file, under the names that it asks for."""
+    """Gives the official builder weights that are in no file, under the names that it asks for.
 
-    def __init__(self, weights: Weights):
-        self._weights = weights
+    They are rounded to the file's dtype and then to `dtype`, which is what the builder casts to: it gets them as they
+    are to be, and makes no copy.
+    """
+
+    def __init__(self, weights: Weights, dtype: torch.dtype):
+        self._weights, self._dtype = weights, dtype
 
     def load(self, path: str | list[str], sd_ops: SDOps, device: torch.device | None = None) -> StateDict:
         """Give every tensor that the builder's renaming wants."""
@@ -57,7 +61,7 @@ class _Made(SafetensorsStateDictLoader):  # type: ignore[misc]
         for key in self._weights.keys():  # noqa: SIM118  (not a mapping)
             name = sd_ops.apply_to_key(key)
             if name is not None:
-                value = self._weights.read(key, device or "cpu")
+                value = self._weights.read(key, device or "cpu", self._dtype)
                 found |= {pair.new_key: pair.new_value for pair in sd_ops.apply_to_key_value(name, value)}
         size = sum(tensor.nbytes for tensor in found.values())
         return StateDict(found, device or torch.device("cpu"), size, {tensor.dtype for tensor in found.values()})

@@ -22,15 +22,15 @@ CAPTURE = ["--case", "small", "--side", "port", "--dtype", "bfloat16", "--quiet"
 DUMPED = ["--taps", "transformer.pass_cond.block00.*,transformer.pass_cond.*.x0"]
 FLAGS = {
     "run": "--attention --case --config --details --device --dtype --fault --help --history --html --jobs "
-    "--json --list --live --model --output --quiet --real-size --reference --release --share-weights "
-    "--stage --suite --threads",
+    "--json --list --live --model --output --quiet --real-size --reference --release --stage --suite "
+    "--threads --weights",
     "gate": "--attention --certificates --details --device --dtype --help --history --html --jobs --json --model "
     "--output --quiet --release",
     "calibrate": "--case --dtype --help --jobs --json --lock --model --output --quiet --runs --stage --tighten",
     "capture": "--case --config --device --dtype --elements --help --json --max-bytes --max-tokens --model --quiet "
-    "--release --side --sketch --statistics --taps",
+    "--release --side --sketch --statistics --taps --weights",
     "compare": "--across-releases --budgets --details --device --help --history --html --json --live --mapping --model "
-    "--output --quiet --suite",
+    "--output --quiet --suite --weights",
     "inputs": "--case --check --dtype --given --help --json --model --output --pass --quiet --release --taps",
     "map": "--help --json --model --output --quiet --tolerance",
     "show": "--help --json --model --pattern --quiet --taps --verify",
@@ -218,6 +218,9 @@ BAD_INPUT: list[list[str]] = [
     ["run", "--suite", "recorded", "--reference", "live"],
     ["run", "--device", "cuda:99"],
     ["run", "--device", "nonsense"],
+    ["run", "--weights", "streamed"],
+    ["run", "--weights", "shared", "--case", "small"],
+    ["run", "--weights", "streamed", "--model", "examples.second_model.binding:BINDING"],
     ["run", "--model", "nope"],
     ["calibrate"],
     ["calibrate", "--output", ".", "--case", "nope"],

@@ -100,7 +100,8 @@ def test_a_sketch_is_compared_with_a_dump_on_either_side_and_with_the_live_port(
     part: Path, dump: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     taps = len(read_sketch(part).taps)
-    for sides in ([str(part), str(dump)], [str(dump), str(part)], [str(part), "--live"]):
+    live = [str(part), "--live", "--weights", "streamed"]
+    for sides in ([str(part), str(dump)], [str(dump), str(part)], [str(part), "--live"], live):
         code, told = compared(capsys, *sides, "--suite", "exact")
         assert (code, told["standings"]["identical"]) == (0, taps)  # type: ignore[index]
 
@@ -114,11 +115,14 @@ def test_the_sketch_of_a_dump_is_that_of_the_run(part: Path, dump: Path) -> None
     assert all((a.buckets == b.buckets).all() for a, b in zip(live.rows, later.rows, strict=True))
 
 
-def test_two_runs_give_the_same_columns(part: Path, tmp_path: Path) -> None:
-    again = captured(tmp_path, "again", *TAPS)
+@pytest.mark.parametrize("form", ["copies", "streamed"])
+def test_two_runs_give_the_same_columns(part: Path, tmp_path: Path, form: str) -> None:
+    again = captured(tmp_path, "again", *TAPS, "--weights", form)
+    assert read_sketch(again).manifest.extra["weights_form"] == form
     told = [
         replace(read_sketch(path).manifest, command="", created="2026-01-01T00:00:00+00:00") for path in (part, again)
     ]
+    told[1].extra["weights_form"] = "copies"
     assert told[0] == told[1]
     hashes = []
     for path in (part, again):
@@ -168,6 +172,13 @@ def test_show_tells_what_is_known_of_each_tap(port: Path, capsys: pytest.Capture
         (["compare", "PORT", "PORT", "--across-releases"], "--across-releases with a sketch"),
         (["compare", "PORT", "PORT", "--device", "cpu"], "--device without --live"),
         (["compare", "a.h5", "--live", "--device", "cpu"], "--device without a sketch"),
+        (["compare", "PORT", "PORT", "--weights", "copies"], "--weights without --live"),
+        (["compare", "a.h5", "--live", "--weights", "streamed"], "--weights without a sketch"),
+        (["capture", "a.h5", "--case", "small", "--side", "port", "--weights", "streamed"], "in a file"),
+        (
+            ["capture", "a.h5", "--model", SECOND, "--case", "text", "--side", "candidate", "--weights", "streamed"],
+            "--weights: not of",
+        ),
         (["compare", "PORT"], "two dumps, or one dump and --live"),
         (["compare", "PORT", "PORT", "--suite", "none"], "suite 'none'"),
         (["locate", "PORT", "PORT"], "a dump of the kind 'sketch/1'"),

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from parity.binding import RunRequest, silent
+from parity.binding import RunRequest, WeightsForm, silent
 from parity.errors import BadInputError, ExitCode
 from parity.judge import Verdict
 from parity.ltx23.binding import BINDING, RECORDINGS
@@ -24,9 +24,9 @@ def run(job: Job, world: World) -> RunResult:
 
 
 @pytest.mark.reference
-@pytest.mark.parametrize("share", [False, True])
-def test_a_guided_step_is_bit_identical_side_by_side(share: bool) -> None:
-    with World(share_weights=share) as world:
+@pytest.mark.parametrize("form", WeightsForm)
+def test_a_guided_step_is_bit_identical_side_by_side(form: WeightsForm) -> None:
+    with World(weights=form) as world:
         result = run(Job("exact", CASES["lockstep"], BF16, lockstep=True), world)
         declared = [tap for forward in world.forwards(CASES["lockstep"], BF16) for tap in forward.plan.names]
         sides = (world.port(CASES["lockstep"], BF16), world.official(CASES["lockstep"], BF16))
@@ -34,7 +34,7 @@ def test_a_guided_step_is_bit_identical_side_by_side(share: bool) -> None:
     assert result.exit_code is ExitCode.WITHIN_BUDGET, result.first_divergence or result.incomplete
     assert [tap.place.tap for tap in result.taps] == declared
     assert {tap.verdict for tap in result.taps} == {Verdict.IDENTICAL}
-    assert bool(port & official) is share
+    assert bool(port & official) is (form is not WeightsForm.COPIES)
 
 
 @pytest.mark.reference

@@ -17,8 +17,8 @@ class ResidentWeights:
     """
 
     def __init__(self, spec: FileSpec, path: Path, device: torch.device, shared: bool = False):
-        self.path = path
-        self._spec, self._device, self._shared = spec, device, shared
+        self.path, self.dtype, self.device = path, spec.dtype, device
+        self._spec, self._shared = spec, shared
         self._shapes = spec.shapes()
         self._made: dict[tuple[str, torch.dtype], Tensor] = {}
 
@@ -32,11 +32,11 @@ class ResidentWeights:
 
     def read(self, key: str, device: torch.device | str, dtype: torch.dtype | None = None) -> Tensor:
         """Give one tensor on a device, rounded to the file's dtype and then to `dtype`."""
-        wanted = dtype or self._spec.dtype
+        wanted = dtype or self.dtype
         found = self._made.get((key, wanted))
         if found is None:
-            tensor = SyntheticTensor(key, self.shape(key), self._spec.seed, self._spec.profile, self._device)
-            values = tensor.read(0, tensor.numel).to(self._spec.dtype)
+            tensor = SyntheticTensor(key, self.shape(key), self._spec.seed, self._spec.profile, self.device)
+            values = tensor.read(0, tensor.numel).to(self.dtype)
             found = values.to(wanted).view(self.shape(key))
             if self._shared:
                 self._made[key, wanted] = found
