@@ -52,6 +52,7 @@ def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
     """Compare, report, and give the verdict as an exit code."""
     binding = load_binding(arguments.model)
     _require_one_candidate(arguments)
+    outcome.require_pages(arguments)
     if any(is_sketch(path) for path in (arguments.reference, arguments.candidate) if path is not None):
         return compare_sketch.act(binding, _budgets(arguments, binding), arguments, screen)
     return outcome.deliver(_result(binding, arguments, screen), binding.bands(), arguments, screen)

@@ -43,6 +43,7 @@ def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
         jobs=arguments.jobs,
         certificates=arguments.certificates,
     )
+    outcome.require_pages(arguments)
     with screen.progress() as progress:
         found = load_binding(arguments.model).gate(request, progress)
     outcome.retain(found.report, arguments, screen)

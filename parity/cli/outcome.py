@@ -9,7 +9,7 @@ from parity.cli.options import existing_folder
 from parity.cli.screen import Screen
 from parity.errors import ExitCode
 from parity.history import history_entry, keep, shelf
-from parity.html import write_html
+from parity.html import require_plots, write_html
 from parity.report import Report, as_report, render, sealed_document, write_markdown, write_report
 from parity.run.record import RunResult
 
@@ -22,6 +22,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--html", type=Path, metavar="FILE.html", help="write the report as one page for a browser")
     add("--history", type=existing_folder, metavar="FOLDER",
         help="keep the run there in brief, and show earlier ones in the page")  # fmt: skip
+
+
+def require_pages(arguments: argparse.Namespace) -> None:
+    """Ask before anything is run whether a page can be written then: BadInputError if not."""
+    if arguments.html is not None or arguments.output is not None:
+        require_plots()
 
 
 def deliver(result: RunResult, bands: Bands, arguments: argparse.Namespace, screen: Screen) -> ExitCode:

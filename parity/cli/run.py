@@ -50,6 +50,7 @@ def act(arguments: argparse.Namespace, screen: Screen) -> ExitCode:
     binding = load_binding(arguments.model)
     if arguments.list:
         return _list(arguments, screen)
+    outcome.require_pages(arguments)
     request = RunRequest(
         stages=arguments.stage,
         suites=arguments.suite,

@@ -16,6 +16,11 @@ def scripts() -> tuple[str, ...]:
     return tuple(_text(f"bokeh/server/static/js/{name}") for name in _SCRIPTS)
 
 
+def require_plots() -> None:
+    """Refuse to go on without the library: BadInputError before a long run, not after it."""
+    scripts()
+
+
 @cache
 def notice() -> str:
     """Give the library's name, version and licence, which goes wherever its code goes."""

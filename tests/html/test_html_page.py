@@ -11,7 +11,8 @@ from html_cases import HOSTILE, hostile, many, mixed
 from hypothesis import given, settings
 from report_cases import runs
 
-from parity.errors import BadInputError
+from parity.cli import main
+from parity.errors import BadInputError, ExitCode
 from parity.html import library, to_html, write_html
 from parity.html.columns import NOT_MEASURED, in_columns, without_detail
 from parity.html.payload import payload
@@ -138,7 +139,7 @@ def test_own_scripts_make_no_markup_of_text() -> None:
     assert not re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|srcdoc", own)
 
 
-def test_a_missing_library_is_one_line(monkeypatch, tmp_path) -> None:
+def test_a_missing_library_is_one_line_and_said_first(monkeypatch, tmp_path, capsys) -> None:
     from importlib import metadata
 
     def gone(name):
@@ -149,3 +150,7 @@ def test_a_missing_library_is_one_line(monkeypatch, tmp_path) -> None:
     with pytest.raises(BadInputError, match="bokeh is not installed"):
         write_html(mixed(), tmp_path / "page.html")
     assert list(tmp_path.iterdir()) == []
+    for verb in (["run"], ["compare", "a.h5", "b.h5"], ["gate"]):
+        assert main([*verb, "--output", str(tmp_path), "--quiet"]) == ExitCode.BAD_INPUT
+        # Said before anything is run or read.
+        assert "bokeh is not installed" in capsys.readouterr().err
