@@ -20,7 +20,7 @@ from parity.sketch.read import (
     counted_elements,
 )
 from parity.sketch.reads import PlainReads
-from parity.sketch.recipe import BUCKETS, GROUPS, LANES, Recipe, Seeds
+from parity.sketch.recipe import BUCKETS, GROUPS, LANES, WORD, Recipe, Seeds
 
 MOST_HELD_BYTES = 4 * 2**30
 _MOST_HELD = 512
@@ -169,27 +169,36 @@ class FusedReads:
         return [found[number] for number in range(len(self._kinds))]
 
     def _fetched(self, batch: _Read) -> dict[int, SketchRead]:
+        # Whole batches at a time: a tensor's own share of this is to be a few views.
         figures, whole, elements = batch.figures.cpu(), batch.whole.cpu(), batch.elements.cpu()
-        found = {}
-        for place, number in enumerate(batch.numbers):
-            dtype, shape = self._kinds[number]
-            own, counted, size = figures[place], whole[place], shape.numel()
-            exponents = counted[BUCKETS:_LARGEST].long()
-            # What lies behind the last element is counted as zeros.
-            exponents[0] = counted_elements(size) - exponents[1:].sum()
-            if counted[_BEYOND]:
-                self._changed.add(number)
-            found[number] = SketchRead(
-                buckets=own[:BUCKETS].view(GROUPS, LANES),
-                checks=(counted[:BUCKETS].long() & 0xFFFFFFFF).view(GROUPS, LANES),
-                positions=own[BUCKETS : BUCKETS + POSITION_BLOCKS],
-                channels=own[BUCKETS + POSITION_BLOCKS :][: channel_blocks(shape)],
-                exponents=exponents,
-                nonfinite=torch.zeros(3, dtype=torch.int64),
-                largest=counted[_LARGEST].view(torch.float32).double(),
-                elements=_elements(elements[place][: min(size, self._recipe.elements)], dtype),
+        kinds = [self._kinds[number] for number in batch.numbers]
+        self._changed.update(
+            number for number, beyond in zip(batch.numbers, whole[:, _BEYOND].tolist(), strict=True) if beyond
+        )
+        exponents = whole[:, BUCKETS:_LARGEST].long()
+        # What lies behind the last element is counted as zeros.
+        counted = torch.tensor([counted_elements(shape.numel()) for _, shape in kinds])
+        exponents[:, 0] = counted - exponents[:, 1:].sum(dim=1)
+        parts = zip(
+            batch.numbers,
+            kinds,
+            figures[:, :BUCKETS].unflatten(1, (GROUPS, LANES)),
+            (whole[:, :BUCKETS].long() & WORD).unflatten(1, (GROUPS, LANES)),
+            figures[:, BUCKETS : BUCKETS + POSITION_BLOCKS],
+            figures[:, BUCKETS + POSITION_BLOCKS :],
+            exponents,
+            whole[:, _LARGEST].contiguous().view(torch.float32).double(),
+            _elements(elements, kinds[0][0]),
+            strict=True,
+        )
+        none = torch.zeros(3, dtype=torch.int64)
+        return {
+            number: SketchRead(
+                buckets, checks, positions, channels[: channel_blocks(shape)], bins, none, largest,
+                kept[: min(shape.numel(), self._recipe.elements)],
             )
-        return found
+            for number, (_, shape), buckets, checks, positions, channels, bins, largest, kept in parts
+        }  # fmt: skip
 
     @property
     def again(self) -> frozenset[int]:

@@ -119,13 +119,14 @@ def _joined(parts: Sequence[Tensor], made: Callable[[NDArray[Any]], NDArray[Any]
 def _quantized(buckets: Tensor) -> tuple[NDArray[np.int32], list[float]]:
     """Give whole steps from -MOST_STEPS to MOST_STEPS for each row, and its step: infinite where a sum is not finite.
 
-    Of the least float64 there is no such part: then the step is 0, and nothing is seen. Done where the buckets are: a
-    quarter of their bytes come to the host.
+    Of the least float64 there is no such part: then the step is 0, and nothing is seen.
     """
     most = buckets.abs().amax(dim=1, keepdim=True)
     scale = most / MOST_STEPS
     usable = (scale > 0) & most.isfinite()
-    steps = (buckets.where(usable, 0.0) / scale.where(usable, 1.0)).round().clamp(-MOST_STEPS, MOST_STEPS)
+    if not usable.all():
+        buckets = buckets.where(usable, 0.0)
+    steps = (buckets / scale.where(usable, 1.0)).round_().clamp_(-MOST_STEPS, MOST_STEPS)
     scales = scale.where(most.isfinite(), math.inf)[:, 0]
     return steps.int().cpu().numpy(), scales.tolist()
 
