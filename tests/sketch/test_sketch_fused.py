@@ -2,46 +2,23 @@
 
 import pytest
 import torch
+from batch_cases import RECIPE, SHAPES, a_batch, drawn, require_alike
 
 from parity.sketch.plain import read_plain
 from parity.sketch.reads import reads_for
-from parity.sketch.recipe import Recipe
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")]
 
-RECIPE = Recipe(seed=7, elements=250)
 CUDA = torch.device("cuda")
-SHAPES = [(3, 5), (1,), (1, 7), (37, 192), (501, 33), (501, 4096), (64 * 1536 + 1,), (2, 3000, 2048)]
-EXACT = ("checks", "exponents", "nonfinite", "largest", "elements")
 
 
 def fused():
     return pytest.importorskip("parity.sketch.fused").FusedReads(RECIPE, CUDA)
 
 
-def drawn(shape, dtype, seed=0):
-    return (torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * 3).to(dtype)
-
-
-def scattered(dtype):
-    exponents = torch.randint(-24, 14, (300, 128), generator=torch.Generator().manual_seed(1))
-    return torch.exp2(exponents.double()).to(dtype)
-
-
-def require_alike(found, expected):
-    for name in EXACT:
-        assert torch.equal(getattr(found, name), getattr(expected, name)), name
-    for name in ("positions", "channels"):
-        assert torch.allclose(getattr(found, name), getattr(expected, name), rtol=1e-5), name
-    assert (found.buckets - expected.buckets).norm() <= 1e-6 * expected.buckets.norm()
-
-
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64, torch.int64], ids=str)
 def test_a_batch_is_read_as_its_tensors_are(dtype):
-    tensors = [drawn(shape, dtype, seed) for seed, shape in enumerate(SHAPES)]
-    tensors += [tensors[3].t(), tensors[5][:, 1:130], tensors[0][:0], tensors[6][1 : 1 + 64 * 30]]
-    # Rows with something between them, of 2 ** n blocks of 64 and of another number, and numbers near and far from 0.
-    tensors += [drawn((2, 25, 512), dtype)[:, :, 128:256], drawn((1, 40, 384), dtype)[..., :192], scattered(dtype)]
+    tensors = a_batch(SHAPES, dtype)
     reads = fused()
     numbers = [reads.ask(tensor.cuda()) for tensor in tensors]
     found = reads.fetch()
