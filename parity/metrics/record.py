@@ -9,8 +9,19 @@ from parity.errors import BadInputError
 from parity.metrics import codec
 
 
+class _Travelling:
+    """A record that goes to another process as its values: by itself a frozen dataclass with slots looks its fields up
+    for each record, which takes longer than a comparison does.
+    """
+
+    __slots__: tuple[str, ...] = ()
+
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        return type(self), tuple(getattr(self, name) for name in type(self).__slots__)
+
+
 @dataclass(frozen=True, slots=True)
-class WorstElement:
+class WorstElement(_Travelling):
     """One element and its error: coordinates, both values as float64, |candidate - reference|."""
 
     coordinates: tuple[int, ...]
@@ -20,7 +31,7 @@ class WorstElement:
 
 
 @dataclass(frozen=True, slots=True)
-class AxisConcentration:
+class AxisConcentration(_Travelling):
     """Where along one axis the squared error gathers.
 
     `index` holds the largest share of the squared error of the tensor; `evenness` is that share times the
@@ -34,7 +45,7 @@ class AxisConcentration:
 
 
 @dataclass(frozen=True, slots=True)
-class NonFiniteCounts:
+class NonFiniteCounts(_Travelling):
     """How many elements of one side are not finite, by kind."""
 
     nan: int
@@ -48,7 +59,7 @@ class NonFiniteCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class NonFinite:
+class NonFinite(_Travelling):
     """Non-finite elements of both sides."""
 
     candidate: NonFiniteCounts
@@ -56,7 +67,7 @@ class NonFinite:
 
 
 @dataclass(frozen=True, slots=True)
-class TensorComparison:
+class TensorComparison(_Travelling):
     """How a candidate tensor differs from a reference of the same shape.
 
     Every figure is taken in float64 over the elements finite on both sides (`finite_elements` of them), in
