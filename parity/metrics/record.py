@@ -1,8 +1,10 @@
 """What one comparison found."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from parity.errors import BadInputError
@@ -17,7 +19,12 @@ class _Travelling:
     __slots__: tuple[str, ...] = ()
 
     def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
-        return type(self), tuple(getattr(self, name) for name in type(self).__slots__)
+        return type(self), _values_of(type(self))(self)
+
+
+@cache
+def _values_of(kind: type[_Travelling]) -> Callable[[_Travelling], tuple[Any, ...]]:
+    return attrgetter(*kind.__slots__)
 
 
 @dataclass(frozen=True, slots=True)
