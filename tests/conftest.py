@@ -1,6 +1,9 @@
 """What every test runs under: checked tensor signatures, one thread, and the running reference where it must be."""
 
+import gc
 import os
+import sys
+from contextlib import ExitStack
 
 import pytest
 import torch
@@ -9,6 +12,33 @@ from jaxtyping import install_import_hook
 # Before anything imports the port: from here on every call of it is checked against its annotations.
 install_import_hook("ltx_port", "signature_check.check")
 torch.set_num_threads(1)
+
+
+# The file of the test that ran last, and how many modules were imported before it.
+_LAST: list[object] = [None]
+_WHOLE = ExitStack()
+
+
+def pytest_sessionstart() -> None:
+    from parity.run.collecting import spared_by_collections
+
+    _WHOLE.enter_context(spared_by_collections())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Pipelines collect garbage after each model: what is imported and kept already is not walked through each time."""
+    from parity.run.collecting import spare_what_came
+
+    now = (item.path, len(sys.modules))
+    if _LAST[0] != now:
+        _LAST[0] = now
+        gc.collect()
+        spare_what_came()
+
+
+def pytest_sessionfinish() -> None:
+    _WHOLE.close()
 
 
 def _reference_installed() -> bool:

@@ -1,6 +1,5 @@
 """The suites: which cases run, against which oracle, in which precision."""
 
-import gc
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from parity.ltx23.operations import operations
 from parity.ltx23.recording import open_recording
 from parity.ltx23.stage import Case
 from parity.ltx23.world import PROVEN_LIVE, World
-from parity.run.collecting import spared_by_collections
+from parity.run.collecting import spare_what_came, spared_by_collections
 from parity.run.forward import Forward, Mode
 from parity.run.judging import Bar, judge_forward
 from parity.run.maps import Maps
@@ -125,7 +124,7 @@ def _one_by_one(
     port = world.port(job.case, job.dtype)
     if not job.case.real_size:
         # Loading imports: that too is spared. At real size what loading left behind may not stay.
-        gc.freeze()
+        spare_what_came()
     results = []
     for done, forward in enumerate(forwards):
         progress(f"{job.label} {forward.name}", done, len(forwards))

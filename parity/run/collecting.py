@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 # Net allocations before the youngest objects are looked through: about what a thousand readings come to.
 _YOUNG = 100_000
+# Who spares at the moment, outermost first: of the process as its collector is, and not of a thread.
+_SPARING: list[None] = []
 
 
 @contextmanager
@@ -28,11 +30,22 @@ def spared_by_collections() -> Iterator[None]:
     """Keep what exists already out of garbage collections, and collect seldom.
 
     A whole pipeline, of either side, collects after each of its components, and each time walks through all that this
-    process has imported and loaded: a third of the time of such a case.
+    process has imported and loaded: a third of the time of such a case. Within another one it leaves what is spared as
+    it is: given back is all or nothing.
     """
-    gc.freeze()
+    _SPARING.append(None)
+    if len(_SPARING) == 1:
+        gc.freeze()
     try:
         with seldom_collected():
             yield
     finally:
-        gc.unfreeze()
+        _SPARING.pop()
+        if not _SPARING:
+            gc.unfreeze()
+
+
+def spare_what_came() -> None:
+    """Keep what came since `spared_by_collections` began out of collections as well, until it ends; not within two."""
+    if len(_SPARING) == 1:
+        gc.freeze()

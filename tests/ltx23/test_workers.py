@@ -17,6 +17,7 @@ from parity.ltx23.stages import CASES, budgets_of_all_stages, chosen_cases, stag
 from parity.ltx23.suites import Job, jobs
 from parity.ltx23.workers import Bench, run_here, run_shared
 from parity.report import as_report, to_document
+from parity.run import collecting
 from parity.run.record import CaseResult, ForwardResult
 
 RECORDED = RunRequest(reference="recorded", release="1.0.0", cases=("lora-small", "picture-small"), threads=1)
@@ -34,6 +35,9 @@ def test_two_processes_find_what_one_finds() -> None:
 def test_a_job_keeps_what_was_there_before_out_of_collections_and_gives_it_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # Within what all tests run under, it would leave this to that.
+    monkeypatch.setattr(collecting, "_SPARING", [])
+    gc.unfreeze()
     spared: list[int] = []
     run_job = suites._run_job
 
