@@ -12,18 +12,20 @@ from parity.metrics import codec
 
 
 class _Travelling:
-    """A record that goes to another process as its values: by itself a frozen dataclass with slots looks its fields up
-    for each record, which takes longer than a comparison does.
+    """A record that goes to another process as its values: a frozen dataclass with slots would look its fields up anew
+    for each one.
     """
 
     __slots__: tuple[str, ...] = ()
 
     def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
-        return type(self), _values_of(type(self))(self)
+        kind: type[Any] = type(self)
+        return kind, _values_of(kind)(self)
 
 
 @cache
-def _values_of(kind: type[_Travelling]) -> Callable[[_Travelling], tuple[Any, ...]]:
+def _values_of(kind: type[Any]) -> Callable[[_Travelling], tuple[Any, ...]]:
+    # Of two names and more: of one it would give the value alone.
     return attrgetter(*kind.__slots__)
 
 
