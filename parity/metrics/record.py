@@ -19,12 +19,12 @@ class _Travelling:
     __slots__: tuple[str, ...] = ()
 
     def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
-        kind: type[Any] = type(self)
+        kind: Any = type(self)
         return kind, _values_of(kind)(self)
 
 
 @cache
-def _values_of(kind: type[Any]) -> Callable[[_Travelling], tuple[Any, ...]]:
+def _values_of(kind: Any) -> Callable[[_Travelling], tuple[Any, ...]]:
     # Of two names and more: of one it would give the value alone.
     return attrgetter(*kind.__slots__)
 
