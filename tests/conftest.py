@@ -14,9 +14,10 @@ install_import_hook("ltx_port", "signature_check.check")
 torch.set_num_threads(1)
 
 
-# The file of the test that ran last, and how many modules were imported before it.
-_LAST: list[object] = [None]
 _WHOLE = ExitStack()
+_SEEN: list[object] = []
+# After so many changes of files or of what is imported, what died meanwhile is looked for among all that is kept.
+_CHANGES = 40
 
 
 def pytest_sessionstart() -> None:
@@ -31,9 +32,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     from parity.run.collecting import spare_what_came
 
     now = (item.path, len(sys.modules))
-    if _LAST[0] != now:
-        _LAST[0] = now
-        gc.collect()
+    if _SEEN[-1:] != [now]:
+        _SEEN.append(now)
+        if len(_SEEN) % _CHANGES == 0:
+            gc.unfreeze()
         spare_what_came()
 
 

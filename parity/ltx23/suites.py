@@ -122,9 +122,8 @@ def _one_by_one(
     progress, recordings = watched
     oracle_for = oracles(job, world, recordings)
     port = world.port(job.case, job.dtype)
-    if not job.case.real_size:
-        # Loading imports: that too is spared. At real size what loading left behind may not stay.
-        spare_what_came()
+    # Loading imports: that too is spared.
+    spare_what_came()
     results = []
     for done, forward in enumerate(forwards):
         progress(f"{job.label} {forward.name}", done, len(forwards))

@@ -30,12 +30,14 @@ def spared_by_collections() -> Iterator[None]:
     """Keep what exists already out of garbage collections, and collect seldom.
 
     A whole pipeline, of either side, collects after each of its components, and each time walks through all that this
-    process has imported and loaded: a third of the time of such a case. Within another one it leaves what is spared as
-    it is: given back is all or nothing.
+    process has imported and loaded: a third of the time of such a case. Within another one all is given back when that
+    one ends: given back is all or nothing.
     """
-    _SPARING.append(None)
-    if len(_SPARING) == 1:
+    if _SPARING:
+        spare_what_came()
+    else:
         gc.freeze()
+    _SPARING.append(None)
     try:
         with seldom_collected():
             yield
@@ -46,6 +48,7 @@ def spared_by_collections() -> Iterator[None]:
 
 
 def spare_what_came() -> None:
-    """Keep what came since `spared_by_collections` began out of collections as well, until it ends; not within two."""
-    if len(_SPARING) == 1:
+    """Keep what came since `spared_by_collections` began, and is no garbage, out of collections until it ends."""
+    if _SPARING:
+        gc.collect()
         gc.freeze()
