@@ -25,6 +25,7 @@ from parity.cli import (
 )
 from parity.cli.screen import Screen
 from parity.errors import ExitCode, ParityError
+from parity.run.collecting import seldom_collected
 
 _EPILOG = """exit codes:
   0  within budget
@@ -75,7 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     screen = Screen(quiet=arguments.quiet)
     try:
-        code: ExitCode = arguments.act(arguments, screen)
+        with seldom_collected():
+            code: ExitCode = arguments.act(arguments, screen)
         sys.stdout.flush()
         return int(code)
     except ParityError as error:

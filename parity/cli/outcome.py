@@ -8,9 +8,9 @@ from parity.calibrate.band import Bands
 from parity.cli.options import existing_folder
 from parity.cli.screen import Screen
 from parity.errors import ExitCode
-from parity.history import history_entry, keep, shelf
+from parity.history import Brief, brief_of, history_entry, keep, shelf
 from parity.html import require_plots, write_html
-from parity.report import Report, as_report, render, sealed_document, write_markdown, write_report
+from parity.report import Report, as_report, render, sealed_document, to_document, write_document, write_markdown
 from parity.run.record import RunResult
 
 
@@ -43,21 +43,23 @@ def deliver(result: RunResult, bands: Bands, arguments: argparse.Namespace, scre
 
 def retain(report: Report, arguments: argparse.Namespace, screen: Screen) -> None:
     """Write the report where it was asked for, if anywhere."""
-    if arguments.output is not None:
-        write_report(report, arguments.output / "run.json")
-        write_markdown(report, arguments.output / "run.md")
     pages = [path for path in (arguments.html, arguments.output and arguments.output / "run.html") if path]
-    told = {} if arguments.history is None or not pages else past(report, arguments.history, screen)
+    document = to_document(report) if pages else {}
+    if arguments.output is not None:
+        write_document(document, arguments.output / "run.json")
+        write_markdown(report, arguments.output / "run.md")
+    brief = None if arguments.history is None else brief_of(report)
+    told = {} if brief is None or not pages else past(brief, arguments.history, screen)
     for page in pages:
-        write_html(report, page, told)
+        write_html(report, page, told, document)
         screen.note(f"page: {page}")
-    if arguments.history is not None:
-        keep(report, arguments.history, datetime.now(UTC))
+    if brief is not None:
+        keep(brief, arguments.history, datetime.now(UTC))
 
 
-def past(report: Report, folder: Path, screen: Screen) -> dict[str, object]:
+def past(run: Report | Brief, folder: Path, screen: Screen) -> dict[str, object]:
     """Give what a page tells of the runs in a folder; what cannot be read there is said, and left out."""
     found = shelf(folder)
     for refusal in found.refused:
         screen.note(f"left out of the history: {refusal}")
-    return {"history": history_entry(report, [run.brief for run in found.runs])}
+    return {"history": history_entry(run, [run.brief for run in found.runs])}

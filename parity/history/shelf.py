@@ -1,7 +1,7 @@
 """A folder of runs: kept in brief under names that sort by time, and read again."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,10 +32,11 @@ class Shelf:
     refused: tuple[ParityError, ...]
 
 
-def keep(report: Report, folder: Path, now: datetime) -> Path:
+def keep(run: Report | Brief, folder: Path, now: datetime) -> Path:
     """Write a run in brief into a folder, whole or not at all, and give its path; BadInputError where it cannot."""
     when = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    content = packed(brief_of(report, when), str(folder))
+    brief = brief_of(run) if isinstance(run, Report) else run
+    content = packed(replace(brief, when=when), str(folder))
     digest = hashlib.sha256(content).hexdigest()[:12]
     path = folder / f"{when.replace('-', '').replace(':', '')}-{digest}{SUFFIX}"
     publish(path, content)

@@ -42,13 +42,13 @@ def comparison_entry(found: Comparison, names: tuple[str, str]) -> dict[str, Any
     }
 
 
-def history_entry(report: Report, earlier: Sequence[Brief]) -> dict[str, Any]:
+def history_entry(run: Report | Brief, earlier: Sequence[Brief]) -> dict[str, Any]:
     """Give what the page shows of earlier runs, oldest first.
 
     Each run has only what differs from the next: [reading, error, verdict], an error of null where it has no such
     reading. So the history of a port that did not change is a few bytes.
     """
-    own = brief_of(report)
+    own = brief_of(run) if isinstance(run, Report) else run
     runs = list(earlier)
     if runs and (runs[-1].stands, runs[-1].provenance) == (own.stands, own.provenance):
         runs.pop()

@@ -42,11 +42,12 @@ $scripts
 """)
 
 
-def to_html(report: Report, extras: Mapping[str, Any] | None = None) -> str:
+def to_html(report: Report, extras: Mapping[str, Any] | None = None, document: Mapping[str, Any] | None = None) -> str:
     """Give a report as one HTML page that needs nothing else and asks for nothing.
 
-    `extras`: what `parity.history` tells of other runs. The same report gives the same page. BadInputError where a
-    text has no exact UTF-8 form, the data are too large for a page, or the plotting library is not installed.
+    `extras`: what `parity.history` tells of other runs. `document`: what `to_document` gives of the report, where it
+    was made already. The same report gives the same page. BadInputError where a text has no exact UTF-8 form, the data
+    are too large for a page, or the plotting library is not installed.
     """
     scripts = [*library.scripts(), _own_script()]
     return _PAGE.substitute(
@@ -55,14 +56,16 @@ def to_html(report: Report, extras: Mapping[str, Any] | None = None) -> str:
         verdict=escape(verdict_line(report)),
         notice=escape(library.notice()),
         # Base64 has no letter that markup could begin with.
-        data=base64.b64encode(payload(report, extras)).decode("ascii"),
+        data=base64.b64encode(payload(report, extras, document=document)).decode("ascii"),
         scripts="\n".join(f"<script>{script}</script>" for script in scripts),
     )
 
 
-def write_html(report: Report, path: Path, extras: Mapping[str, Any] | None = None) -> None:
+def write_html(
+    report: Report, path: Path, extras: Mapping[str, Any] | None = None, document: Mapping[str, Any] | None = None
+) -> None:
     """Write a report's page; the file appears whole, or what was there stays. The errors of `to_html`, and its own."""
-    publish(path, to_html(report, extras).encode("utf-8"))
+    publish(path, to_html(report, extras, document).encode("utf-8"))
 
 
 def _policy(scripts: list[str]) -> str:

@@ -17,15 +17,23 @@ from parity.run.maps import MAPPED
 
 # With the plotting library (1.4 MB) and base64's third on top, a page stays below 5 MB.
 LARGEST = 2_500_000
+# The highest level takes four times as long for a fiftieth less.
+_LEVEL = 6
 
 
-def payload(report: Report, extras: Mapping[str, Any] | None = None, largest: int = LARGEST) -> bytes:
+def payload(
+    report: Report,
+    extras: Mapping[str, Any] | None = None,
+    largest: int = LARGEST,
+    document: Mapping[str, Any] | None = None,
+) -> bytes:
     """Give a page's data, deflated; where that is larger than `largest`, less detail is kept, and the page says so.
 
-    `extras` are further entries: a `comparison`, a `history`. The same report gives the same bytes. BadInputError
+    `extras` are further entries: a `comparison`, a `history`; `document` is what `to_document` gives of the report,
+    where it was made already. The same report gives the same bytes. BadInputError
     where a text has no exact UTF-8 form, or even without any detail the data are too large.
     """
-    document = in_columns(to_document(report))
+    table = in_columns(to_document(report) if document is None else document)
     page = {
         "title": "ltx-parity",
         "lines": _lines(report),
@@ -34,10 +42,10 @@ def payload(report: Report, extras: Mapping[str, Any] | None = None, largest: in
         "edges": {"error": [*ERROR_EDGES[:-1], "inf"], "ulp": [*ULP_EDGES[:-1], "inf"]},
         **(extras or {}),
     }
-    kept = count = len(document["columns"]["measured"]["usage"])
+    kept = count = len(table["columns"]["measured"]["usage"])
     while True:
         told = {"mapped": MAPPED, "left_out": _left_out(kept, count)}
-        packed = _packed({**page, "run": without_detail(document, kept), "kept": told})
+        packed = _packed({**page, "run": without_detail(table, kept), "kept": told})
         if len(packed) <= largest:
             return packed
         if not kept:
@@ -72,6 +80,6 @@ def _left_out(kept: int, count: int) -> str:
 def _packed(value: Mapping[str, Any]) -> bytes:
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return zlib.compress(text.encode("utf-8"), 9)
+        return zlib.compress(text.encode("utf-8"), _LEVEL)
     except ValueError as error:
         raise BadInputError("report", str(error)[:80], "texts with an exact UTF-8 form", "correct the run") from error

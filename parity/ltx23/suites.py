@@ -1,8 +1,6 @@
 """The suites: which cases run, against which oracle, in which precision."""
 
-import gc
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from parity.ltx23.operations import operations
 from parity.ltx23.recording import open_recording
 from parity.ltx23.stage import Case
 from parity.ltx23.world import PROVEN_LIVE, World
+from parity.run.collecting import spare_what_came, spared_by_collections
 from parity.run.forward import Forward, Mode
 from parity.run.judging import Bar, judge_forward
 from parity.run.maps import Maps
@@ -95,29 +94,11 @@ def _applies(suite: str, case: Case, dtype: torch.dtype, named: bool) -> bool:
     }[suite]
 
 
-@contextmanager
-def _spared_by_collections() -> Iterator[None]:
-    """Keep what exists already out of garbage collections.
-
-    A whole pipeline, of either side, collects after each of its components, and each time walks through all that this
-    process has imported and loaded: a third of the time of such a case.
-    """
-    gc.freeze()
-    thresholds = gc.get_threshold()
-    # What passes leave behind is freed when it is no longer used; cycles are few, and may wait.
-    gc.set_threshold(100_000, *thresholds[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
-        gc.unfreeze()
-
-
 def run_job(
     job: Job, world: World, budgets: Budgets, progress: Progress, recordings: Path, explainer: Explainer | None = None
 ) -> CaseResult:
     """Run one job; `recordings` holds the dumps that the suite `recorded` reads, `explainer` blames what is over."""
-    with _spared_by_collections():
+    with spared_by_collections():
         return _run_job(job, world, budgets, progress, recordings, explainer)
 
 
@@ -140,10 +121,13 @@ def _one_by_one(
 ) -> list[ForwardResult]:
     progress, recordings = watched
     oracle_for = oracles(job, world, recordings)
+    port = world.port(job.case, job.dtype)
+    # Loading imports: that too is spared.
+    spare_what_came()
     results = []
     for done, forward in enumerate(forwards):
         progress(f"{job.label} {forward.name}", done, len(forwards))
-        results.append(judge_forward(world.port(job.case, job.dtype), oracle_for(forward), forward, bar))
+        results.append(judge_forward(port, oracle_for(forward), forward, bar))
     return results
 
 

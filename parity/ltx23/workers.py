@@ -1,12 +1,15 @@
 """The jobs of a run, one after the other here, or shared out among processes."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Lock
 
 import torch
 
@@ -67,22 +70,70 @@ def _results(
 def run_shared(
     planned: Sequence[Job], bench: Bench, budgets: Budgets, progress: Progress, processes: int
 ) -> list[CaseResult]:
-    """Run the jobs in several processes; the results and the marks in `budgets` are those of `run_here`."""
-    found: dict[Job, CaseResult] = {}
-    shares = _shares(planned)
+    """Run the jobs in several processes, this one among them; results and marks in `budgets` are those of `run_here`.
+
+    What comes from other processes is an error of theirs as it was said there; the first error ends the run.
+    """
+    shares = deque(_shares(planned))
+    told = _Told(planned, budgets, progress)
+    others = max(0, min(processes, len(shares)) - 1)
     # A fork would copy torch's threads and locks in whatever state they are.
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        orders = {pool.submit(_run_orders, [_Order.of(job) for job in part], bench): part for part in shares}
-        try:
-            for future in as_completed(orders):
-                results, used = future.result()
-                found |= dict(zip(orders[future], results, strict=True))
-                budgets.mark(used)
-                progress(orders[future][-1].label, len(found), len(planned))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return [found[job] for job in planned]
+    with ExitStack() as stack:
+        pool = stack.enter_context(ProcessPoolExecutor(max(others, 1), get_context("spawn")))
+        hands = stack.enter_context(ThreadPoolExecutor(max(others, 1)))
+
+        def hand_out(part: list[Job]) -> None:
+            with _none_left_behind(shares):
+                for share in _from(part, shares):
+                    told(share, *pool.submit(_run_orders, [_Order.of(job) for job in share], bench).result())
+
+        # This process begins with the longest share: the others have much to import first.
+        own = shares.popleft()
+        handed = [hands.submit(hand_out, shares.popleft()) for _ in range(others)]
+        with _none_left_behind(shares):
+            for share in _from(own, shares):
+                told(share, run_here(share, bench, budgets, silent), frozenset())
+        for hand in handed:
+            hand.result()
+    return told.results()
+
+
+def _from(first: list[Job], shares: deque[list[Job]]) -> Iterator[list[Job]]:
+    yield first
+    while shares:
+        # Threads take from it at once: what was there may be gone.
+        with suppress(IndexError):
+            yield shares.popleft()
+
+
+@contextmanager
+def _none_left_behind(shares: deque[list[Job]]) -> Iterator[None]:
+    """Leave the other processes nothing more to begin with where one has failed."""
+    try:
+        yield
+    except BaseException:
+        shares.clear()
+        raise
+
+
+class _Told:
+    """What came of a run's shares so far; called by several threads."""
+
+    def __init__(self, planned: Sequence[Job], budgets: Budgets, progress: Progress):
+        self._planned, self._budgets, self._progress = planned, budgets, progress
+        self._found: dict[Job, CaseResult] = {}
+        self._lock = Lock()
+
+    def __call__(self, share: Sequence[Job], results: Sequence[CaseResult], used: frozenset[int]) -> None:
+        """Take the results of a share, and which rows of the table another process has used for them."""
+        with self._lock:
+            self._found |= dict(zip(share, results, strict=True))
+            self._budgets.mark(used)
+            self._progress(share[-1].label, len(self._found), len(self._planned))
+
+    def results(self) -> list[CaseResult]:
+        """Give the results in the order of the plan."""
+        return [self._found[job] for job in self._planned]
 
 
 def _shares(planned: Sequence[Job]) -> list[list[Job]]:

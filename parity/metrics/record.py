@@ -1,16 +1,36 @@
 """What one comparison found."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from parity.errors import BadInputError
 from parity.metrics import codec
 
 
+class _Travelling:
+    """A record that goes to another process as its values: a frozen dataclass with slots would look its fields up anew
+    for each one.
+    """
+
+    __slots__: tuple[str, ...] = ()
+
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        kind: Any = type(self)
+        return kind, _values_of(kind)(self)
+
+
+@cache
+def _values_of(kind: Any) -> Callable[[_Travelling], tuple[Any, ...]]:
+    # Of two names and more: of one it would give the value alone.
+    return attrgetter(*kind.__slots__)
+
+
 @dataclass(frozen=True, slots=True)
-class WorstElement:
+class WorstElement(_Travelling):
     """One element and its error: coordinates, both values as float64, |candidate - reference|."""
 
     coordinates: tuple[int, ...]
@@ -20,7 +40,7 @@ class WorstElement:
 
 
 @dataclass(frozen=True, slots=True)
-class AxisConcentration:
+class AxisConcentration(_Travelling):
     """Where along one axis the squared error gathers.
 
     `index` holds the largest share of the squared error of the tensor; `evenness` is that share times the
@@ -34,7 +54,7 @@ class AxisConcentration:
 
 
 @dataclass(frozen=True, slots=True)
-class NonFiniteCounts:
+class NonFiniteCounts(_Travelling):
     """How many elements of one side are not finite, by kind."""
 
     nan: int
@@ -48,7 +68,7 @@ class NonFiniteCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class NonFinite:
+class NonFinite(_Travelling):
     """Non-finite elements of both sides."""
 
     candidate: NonFiniteCounts
@@ -56,7 +76,7 @@ class NonFinite:
 
 
 @dataclass(frozen=True, slots=True)
-class TensorComparison:
+class TensorComparison(_Travelling):
     """How a candidate tensor differs from a reference of the same shape.
 
     Every figure is taken in float64 over the elements finite on both sides (`finite_elements` of them), in

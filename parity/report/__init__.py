@@ -1,7 +1,7 @@
 """Reports: what a run found, as JSON, in the terminal, and as Markdown."""
 
 from parity.report.document import SCHEMA, from_document, to_document
-from parity.report.file import read_report, report_bytes, sealed_document, write_markdown, write_report
+from parity.report.file import read_report, report_bytes, sealed_document, write_document, write_markdown, write_report
 from parity.report.markdown import to_markdown
 from parity.report.record import Report, ReportedCase, ReportedForward, ReportedTap
 from parity.report.reduction import as_report
@@ -21,6 +21,7 @@ __all__ = [
     "sealed_document",
     "to_document",
     "to_markdown",
+    "write_document",
     "write_markdown",
     "write_report",
 ]

@@ -1,5 +1,6 @@
 """Reports on disk: written whole or not at all, read strictly."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,23 @@ def write_report(run: RunResult | Report, path: Path) -> None:
     publish(path, report_bytes(run, str(path)))
 
 
+def write_document(document: Mapping[str, Any], path: Path) -> None:
+    """Write what `to_document` gave of a run, as `write_report` does; BadInputError where it cannot be written."""
+    publish(path, _bytes(document, str(path)))
+
+
 def report_bytes(run: RunResult | Report, where: str = "report") -> bytes:
     """Give what `write_report` writes; BadInputError where the run's records contradict each other."""
-    return strict_json.encode(where, sealed_document(run, where)) + b"\n"
+    return _bytes(to_document(run), where)
 
 
 def sealed_document(run: RunResult | Report, where: str = "report") -> dict[str, Any]:
     """Give the JSON value of a run with a digest over it, as files and `--json` have it; the same error."""
     return seal.sealed(to_document(run), where)
+
+
+def _bytes(document: Mapping[str, Any], where: str) -> bytes:
+    return seal.encoded(document, where) + b"\n"
 
 
 def write_markdown(run: RunResult | Report, path: Path) -> None:

@@ -60,7 +60,7 @@ def write_statistics(found: Statistics, path: Path) -> None:
     require_suffix(path)
     taps = {name: codec.encode(tap) for name, tap in found.taps.items()}
     document = {"schema": SCHEMA, "manifest": found.manifest.to_json(), "taps": taps}
-    content = strict_json.encode(str(path), seal.sealed(document, str(path))) + b"\n"
+    content = seal.encoded(document, str(path)) + b"\n"
     partial = PartialFile(path)
     try:
         partial.claim()

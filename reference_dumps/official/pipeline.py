@@ -2,7 +2,7 @@
 
 They are called as their command lines call them. What they call is replaced by modules that call it and that hooks can
 go on; their CUDA calls do nothing on a CPU; and release 1.0.0 gets the text encoder that its own loader cannot build
-with this transformers. Nothing else is touched.
+with this transformers; and a vocoder is laid out once, before it has weights. Nothing else is touched.
 """
 
 # Before any official module that imports torchaudio, or OpenImageIO in its stead.

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from parity.ltx23.stages.denoise.passes import Scales
 from parity.ltx23.stages.pipeline.passes import Generation
 from parity.ltx23.terms import Load
+from reference_dumps.official.filter_shapes import filters_laid_out_once
 
 PIPELINES = {
     "two-stage": ("ti2vid_two_stages", "TI2VidTwoStagesPipeline"),
@@ -80,6 +81,7 @@ class OfficialPipeline(nn.Module):
             if self.request.device.type == "cpu":
                 for name in ("synchronize", "empty_cache"):
                     stack.enter_context(mock.patch.object(torch.cuda, name))
+            stack.enter_context(filters_laid_out_once())
             self._watch(stack)
             frames, sound, *_ = self._generate(given)
             self.sound(sound)

@@ -13,6 +13,7 @@ from ltx_core.types import Audio
 from torch import Tensor, nn
 
 from parity.ltx23.terms import Load, TensorPass
+from reference_dumps.official.filter_shapes import filters_laid_out_once
 from reference_dumps.official.whole import whole
 
 
@@ -36,7 +37,8 @@ def load(request: Load) -> Decoder:
         model_path=str(checkpoint),
         model_sd_ops=VOCODER_COMFY_KEYS_FILTER,
     )
-    vocoder = builder.build(device=request.device, dtype=request.dtype)
+    with filters_laid_out_once():
+        vocoder = builder.build(device=request.device, dtype=request.dtype)
     if request.release != "1.0.0" and request.device.type == "cpu":
         # The newer release asks autocast for float32, which the CPU's does not offer: it warns and does nothing, and
         # weights in the working precision then meet float32 samples. What autocast does where it works, and the

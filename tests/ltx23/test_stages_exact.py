@@ -1,5 +1,7 @@
 """Every stage of the port and the running official code, tap by tap, bit by bit."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 
@@ -18,12 +20,24 @@ TINY = [(case.id, str(dtype).removeprefix("torch.")) for case in CASES.values()
 DRIFTING = [case.id for case in CASES.values() if case.drifts]
 
 
+@pytest.fixture(scope="module")
+def files() -> Iterator[World]:
+    with World() as made:
+        yield made
+
+
+@pytest.fixture
+def world(files: World) -> World:
+    """A world without models, that has the files of the cases before: those of several cases are the same."""
+    files._models.clear()
+    return files
+
+
 @pytest.mark.parametrize(("case", "dtype"), TINY)
-def test_every_tap_is_bit_identical(case: str, dtype: str) -> None:
+def test_every_tap_is_bit_identical(case: str, dtype: str, world: World) -> None:
     job = Job("exact", CASES[case], dtype_named(dtype))
-    with World() as world:
-        result = RunResult((run_job(job, world, BINDING.budgets(), silent, RECORDINGS),), {})
-        declared = [tap for forward in world.forwards(job.case, job.dtype) for tap in forward.plan.names]
+    result = RunResult((run_job(job, world, BINDING.budgets(), silent, RECORDINGS),), {})
+    declared = [tap for forward in world.forwards(job.case, job.dtype) for tap in forward.plan.names]
     assert result.exit_code is ExitCode.WITHIN_BUDGET, result.first_divergence or result.incomplete
     assert {tap.verdict for tap in result.taps} == {Verdict.IDENTICAL}
     assert [tap.place.tap for tap in result.taps] == declared, "each declared tap is judged once"
@@ -31,11 +45,10 @@ def test_every_tap_is_bit_identical(case: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_forced_with_the_reference_s_own_values_nothing_changes(dtype: str) -> None:
+def test_forced_with_the_reference_s_own_values_nothing_changes(dtype: str, world: World) -> None:
     """A run leaves the forced modes out where every bit is the same already; here they are all run."""
     job = Job("exact", CASES["small"], dtype_named(dtype), every_mode=True)
-    with World() as world:
-        result = RunResult((run_job(job, world, BINDING.budgets(), silent, RECORDINGS),), {})
+    result = RunResult((run_job(job, world, BINDING.budgets(), silent, RECORDINGS),), {})
     assert {tap.verdict for tap in result.taps} == {Verdict.IDENTICAL}
     assert len(result.taps) == 3 * len(BINDING.taps("small"))
 

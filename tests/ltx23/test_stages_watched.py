@@ -1,7 +1,6 @@
 """Nothing of the port is unproven: every module is tapped, and every function of it is run by some case."""
 
 import ast
-import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -146,12 +145,9 @@ def recording_calls(ran: set[tuple[str, str]]) -> Iterator[None]:
                 ran.add((file.removeprefix(root), frame.f_code.co_qualname))
 
     before = sys.gettrace()
-    # Pipelines collect garbage after each model: what is here already need not be searched each time.
-    gc.freeze()
     # Tells of calls alone, where a profile tells of returns and of functions in C as well.
     sys.settrace(watch)
     try:
         yield
     finally:
         sys.settrace(before)
-        gc.unfreeze()

@@ -1,6 +1,7 @@
 """The record as JSON and back."""
 
 import json
+import pickle
 
 import metrics_cases as cases
 import pytest
@@ -24,6 +25,16 @@ def test_a_record_survives_strict_json(pair):
     back = TensorComparison.from_json(json.loads(text))
     assert repr(back) == repr(found)
     assert json.dumps(back.to_json(), allow_nan=False) == text
+
+
+@settings(deadline=None)
+@given(cases.pairs())
+def test_a_record_arrives_in_another_process_as_it_was_sent(pair):
+    found = compare(*pair)
+    back = pickle.loads(pickle.dumps(found))  # noqa: S301 - its own bytes
+    assert repr(back) == repr(found)
+    assert type(back) is TensorComparison
+    assert all(type(one) is type(other) for one, other in zip(back.worst, found.worst, strict=True))
 
 
 def test_nonfinite_figures_are_spelled_out():

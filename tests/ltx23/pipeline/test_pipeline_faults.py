@@ -1,7 +1,5 @@
 """Faults in the plumbing of a whole generation: over budget, and named where they are."""
 
-import gc
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from types import MethodType
@@ -25,14 +23,6 @@ from parity.run.record import CaseResult, ForwardResult, RunResult
 
 pytestmark = pytest.mark.reference
 PLANTED = [fault for fault in FAULTS.values() if fault.stage == "pipeline"]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def collecting_only_what_comes() -> Iterator[None]:
-    """Pipelines collect garbage after each model: what is here already need not be searched each time."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 class Observed:
