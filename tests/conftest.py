@@ -12,6 +12,8 @@ from jaxtyping import install_import_hook
 # Before anything imports the port: from here on every call of it is checked against its annotations.
 install_import_hook("ltx_port", "signature_check.check")
 torch.set_num_threads(1)
+# Processes that tests start have one thread as well: threads that wait for each other spin, beside other tests long.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 _WHOLE = ExitStack()
