@@ -133,7 +133,8 @@ class FusedReads:
 
     def _launch(self, kind: int, batch: _Batch) -> None:
         self._changed |= batch.changed()
-        table, parts, hashes = _laid_out(batch), _parts(batch), self._hashes(batch)
+        table, hashes = _laid_out(batch), self._hashes(batch)
+        parts = _parts(table)
         kept, places = max(1, self._recipe.elements), len(batch.numbers)
         chunks, blocks = int(table[-1, 1:3].sum()), int(table[:, 4].max())
         with torch.cuda.device(self._device):
@@ -214,11 +215,11 @@ def _laid_out(batch: _Batch) -> Tensor:
     return torch.stack((address, chunks, before[0], place, blocks, size, shift, gap, before[1], parts), dim=1)
 
 
-def _parts(batch: _Batch) -> Tensor:
+def _parts(table: Tensor) -> Tensor:
     """Give (parts, 2) int32, on the host: the tensor that a part is of, and its first run."""
-    of_each = torch.tensor([row[-1] for row in batch.rows])
-    tensor = torch.arange(len(of_each)).repeat_interleave(of_each)
-    number = torch.arange(len(tensor)) - (of_each.cumsum(0) - of_each)[tensor]
+    first, of_each = table[:, -2:].unbind(dim=1)
+    tensor = torch.arange(len(table)).repeat_interleave(of_each)
+    number = torch.arange(len(tensor)) - first[tensor]
     return torch.stack([tensor, number * _PART], dim=1).int()
 
 
@@ -232,6 +233,7 @@ def _hashes(seeds: Seeds, device: torch.device, runs: int) -> Tensor:
 
 def _data_of(tensor: Tensor) -> _Data:
     """Give the data where it lies if that can be read as it is, or else of a copy."""
+    # Nearly all are, and to look at axes takes longer.
     if tensor.is_contiguous() and not (tensor.numel() % LANES or tensor.data_ptr() % _PAIR_BYTES):
         return _Data(tensor)
     return _rows_of(tensor) or _copied(tensor.detach())

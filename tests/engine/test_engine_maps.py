@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from parity.blame import Operations
 from parity.blame.operations import Row
-from parity.judge import Budgets, Measurement, Rule, TapResult, Verdict
+from parity.judge import Measurement, Rule, TapResult, Verdict
 from parity.judge.verdict import TapPlace
 from parity.lockstep.judging import judge_in_lockstep
 from parity.metrics import HeadAxis, compare
@@ -22,14 +22,6 @@ from parity.store import Dump, DumpWriter, Manifest
 from parity.taps import Port, TapPlan, TapPoint
 
 ONES = torch.ones(2, 4)
-EXACT = """
-schema = 1
-[[budget]]
-suite = "toy"
-rule = "bit-identical"
-taps = ["*"]
-reason = "a copy"
-"""
 
 
 def result(name: str, verdict: Verdict, error: float, mode: str = "chained", usage: float = 0.0) -> TapResult:
@@ -131,13 +123,9 @@ def sides() -> tuple[Implementation, Implementation, Forward]:
     return Implementation("own", Toy(0.5), call), Implementation("reference", Toy(), call), Forward("pass", x, PLAN)
 
 
-def exact(tmp_path) -> Budgets:
-    return budgets(tmp_path, EXACT)
-
-
 def test_live_and_side_by_side_runs_map_alike(tmp_path):
     own, reference, forward = sides()
-    bar = Bar("toy", "case", exact(tmp_path), torch.float32, maps=Maps(OPERATIONS))
+    bar = Bar("toy", "case", budgets(tmp_path), torch.float32, maps=Maps(OPERATIONS))
     live = judge_forward(own, LiveOracle(reference, forward), forward, bar)
     beside = judge_in_lockstep(own, reference, forward, bar, lambda seen: None)
     assert not live.incomplete
@@ -168,10 +156,10 @@ def dump(path, wrong: float):
 
 def test_dumps_are_mapped_as_what_they_were_recorded_from(tmp_path):
     own, reference, forward = sides()
-    bar = Bar("toy", "case", exact(tmp_path), torch.float32, maps=Maps(OPERATIONS))
+    bar = Bar("toy", "case", budgets(tmp_path), torch.float32, maps=Maps(OPERATIONS))
     live = judge_forward(own, LiveOracle(reference, forward), forward, bar)
     with Dump.open(dump(tmp_path / "own.h5", 0.5)) as left, Dump.open(dump(tmp_path / "ref.h5", 0.0)) as right:
-        run = compare_dumps(DumpPair(left, right, exact(tmp_path), "toy", {}, maps=Maps(OPERATIONS)))
+        run = compare_dumps(DumpPair(left, right, budgets(tmp_path), "toy", {}, maps=Maps(OPERATIONS)))
     maps = {found.place.tap: found.measurement.map for found in run.taps}
     assert maps == {found.place.tap: found.measurement.map for found in live.taps if found.place.mode == "chained"}
     assert maps["toy.pass.q"] is not None
